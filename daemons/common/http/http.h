@@ -1,0 +1,178 @@
+#pragma once
+// HTTP/1.1 server and client without a transport type in sight: handlers are synchronous functions on a bounded pool.
+// Only server.cpp, client.cpp and tls.cpp include Boost.Beast/Asio.
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace pilvi::http {
+
+// Header names are case-insensitive; order is kept; values may repeat.
+class Headers {
+public:
+    void add(std::string_view name, std::string_view value) { items_.emplace_back(name, value); }
+    void set(std::string_view name, std::string_view value);   // replaces all of that name
+    std::string_view get(std::string_view name) const;         // the first, "" where there is none
+    bool has(std::string_view name) const;
+    std::size_t count(std::string_view name) const;
+    void remove(std::string_view name);
+    const std::vector<std::pair<std::string, std::string>>& items() const { return items_; }
+
+private:
+    std::vector<std::pair<std::string, std::string>> items_;
+};
+
+// A request body that is read as it arrives (image upload).
+class BodyReader {
+public:
+    virtual ~BodyReader() = default;
+    // Up to `size` bytes; 0 at the end of the body. Throws Error(timeout) when the peer is too slow, Error(bad_request) when it went away
+    // in the middle, Error(too_large) above the limit of the route.
+    virtual std::size_t read(char* into, std::size_t size) = 0;
+};
+
+struct Request {
+    std::string method;     // "GET"
+    std::string target;     // as sent: "/v2.0/ports?x=y"
+    std::string path;       // target up to '?', still percent-encoded
+    std::string query;      // after '?', "" where there is none
+    Headers headers;
+    std::string body;       // whole, unless the route streams
+    BodyReader* stream = nullptr;  // set where BodyPolicy::stream was asked
+    std::string peer;       // address of the other side, "" on a unix socket
+    bool tls = false;
+};
+
+// Parks a request without a thread: `poll` is called (on the pool) at once, after every Server::wake(topic) of this topic, and at the
+// deadline with `last` = true; it returns the response, or nullopt to stay parked (not allowed where `last`).
+struct Response;
+struct Park {
+    std::string topic;
+    std::chrono::steady_clock::time_point deadline;
+    std::function<std::optional<Response>(bool last)> poll;
+};
+
+// A response body that is not in memory.
+struct FileBody {
+    UniqueFd fd;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+};
+
+struct Response {
+    int status = 200;
+    Headers headers;        // Content-Length, Date, Connection are the server's business
+    std::string body;
+    std::shared_ptr<FileBody> file;   // sent instead of body
+    std::shared_ptr<Park> park;       // answer later
+};
+
+struct RequestHead {  // what is known before the body is read
+    const std::string& method;
+    const std::string& path;
+    const Headers& headers;
+};
+
+struct BodyPolicy {
+    std::uint64_t limit = 1u << 20;  // bytes; above: 413 before anything is read or authenticated
+    bool stream = false;             // hand a BodyReader to the handler instead of collecting the body
+};
+
+class Handler {
+public:
+    virtual ~Handler() = default;
+    // Called on the I/O thread: must not block.
+    virtual BodyPolicy body_policy(const RequestHead& head) = 0;
+    // Called on the pool. May throw nothing (it answers errors itself).
+    virtual Response handle(Request& request) = 0;
+    // The answer to what the server refuses by itself (400 broken HTTP, 408, 413, 431, 503 pool full), in the service's envelope.
+    virtual Response refuse(int status, std::string_view reason) = 0;
+};
+
+struct TlsFiles {
+    std::string certificate;      // PEM chain
+    std::string key;              // PEM
+    std::string client_ca = {};   // PEM: clients must show a certificate of this CA
+};
+
+struct ServerOptions {
+    int threads = 4;                     // pool size
+    std::size_t queue = 256;             // waiting requests above the pool; more: 503 with Retry-After
+    std::size_t streams = 16;            // streaming requests at a time, on threads of their own
+    std::size_t connections = 4096;      // more are closed at once
+    std::size_t header_limit = 16384;    // bytes: 431
+    std::chrono::seconds header_timeout{10};
+    std::chrono::seconds idle_timeout{75};   // keep-alive
+    std::chrono::seconds body_timeout{30};   // between two reads of a body, and for each write
+    std::optional<TlsFiles> tls;
+};
+
+class Server {
+public:
+    Server(Handler& handler, ServerOptions options);
+    ~Server();  // stop()
+    // Binds "127.0.0.1", "0.0.0.0", "::"; port 0 picks one. Returns the port. Throws Error(unavailable) naming address and port.
+    int listen(const std::string& address, int port);
+    void listen_unix(const std::string& path, unsigned mode = 0660);
+    // Takes over a listening socket (systemd's, or one opened in a namespace). `tag` is handed to the handler as header "X-Pilvi-Listener"
+    // (a header of that name sent by a peer is dropped).
+    void adopt(UniqueFd listening, std::string tag = {});
+    void forget(const std::string& tag);  // closes the listener that was adopted under `tag`
+    void start();
+    // Stops accepting, answers what is in work (up to `limit`), ends parked requests, joins.
+    void stop(std::chrono::milliseconds limit = std::chrono::seconds(5));
+    void wake(const std::string& topic);
+    // True where the I/O thread and the pool answered a probe within `limit` (for the watchdog).
+    bool alive(std::chrono::milliseconds limit);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+struct ClientOptions {
+    std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+    std::chrono::milliseconds timeout = std::chrono::seconds(30);   // whole exchange (for streams: between two reads)
+    std::size_t body_limit = 64u << 20;                             // of the answer in memory
+    std::size_t idle_connections = 8;                               // kept open per host
+    std::string ca_file = {};                                       // PEM; "" = the system's
+    std::optional<TlsFiles> identity = {};                          // client certificate
+};
+
+struct ClientRequest {
+    std::string method = "GET";
+    std::string url;                    // http://host:port/path?query, https://..., or unix:/run/x.sock:/path
+    Headers headers = {};
+    std::string body = {};
+    std::optional<std::chrono::milliseconds> timeout = {};
+    // The body comes from here instead: fills the buffer, returns bytes, 0 at the end (sent chunked, or with content_length where >= 0).
+    std::function<std::size_t(char*, std::size_t)> source = {};
+    std::int64_t content_length = -1;
+    // The answer's body goes here instead of Response::body, for 2xx only.
+    std::function<void(std::string_view)> sink = {};
+};
+
+// Thread-safe; keeps connections; an idempotent request (GET, HEAD, PUT, DELETE) on a kept connection that turns out closed is sent again once.
+class Client {
+public:
+    explicit Client(ClientOptions options = {});
+    ~Client();
+    // Throws Error(unavailable) where nobody answers, Error(timeout), Error(bad_gateway) on broken HTTP. Any status is returned as it is.
+    Response send(const ClientRequest& request);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+std::string_view reason_phrase(int status);
+
+}  // namespace pilvi::http

@@ -1,0 +1,92 @@
+#pragma once
+// Who calls: validating a token at the identity service, with a short cache; and being a caller: a session of the daemon's own service user.
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "base/secret.h"
+#include "base/time.h"
+#include "http/http.h"
+
+namespace pilvi {
+
+// The identity of one request. Empty members: not in the token.
+struct Context {
+    std::string request_id;         // "req-..."
+    std::string global_request_id;  // the caller's X-Openstack-Request-Id, where it is well-formed
+    std::string token;              // the caller's token, to act in its name
+    std::string user_id, user_name, user_domain_id, user_domain_name;
+    std::string project_id, project_name, project_domain_id, project_domain_name;
+    std::string domain_id, domain_name;  // domain-scoped token
+    bool system = false;                 // system-scoped token
+    std::vector<std::string> roles;      // names
+    bool is_admin = false;               // role "admin"
+    Micros expires_at = 0;
+    bool service_call = false;           // a valid X-Service-Token with role "service" came along
+    bool has_role(std::string_view role) const;
+};
+
+// Turns an X-Auth-Token into a Context. Implemented by TokenValidator below, and inside the identity daemon directly.
+class Authenticator {
+public:
+    virtual ~Authenticator() = default;
+    // nullopt: missing, malformed, expired or revoked token. Throws Error(unavailable) where identity cannot be asked.
+    virtual std::optional<Context> authenticate(std::string_view token) = 0;
+};
+
+// Authenticated requests as a service user: gets a token by password, keeps it, renews it before it ends and on a 401. Thread-safe.
+struct SessionOptions {
+    std::string auth_url;   // http://127.0.0.1:5000/v3
+    std::string username;
+    Secret password;
+    std::string project = "service";
+    std::string domain = "Default";
+    std::string region = "RegionOne";
+    std::string interface = "internal";
+};
+
+class Session {
+public:
+    explicit Session(SessionOptions options, http::ClientOptions client = {});
+    ~Session();
+    // Sends with X-Auth-Token. The url is absolute. Any status is returned (see Client::send for what it throws).
+    http::Response send(http::ClientRequest request);
+    // send() with a JSON body and a JSON answer; a status that is not 2xx becomes an Error of the matching code whose message is the one in the
+    // answer's envelope, whatever its service's style.
+    json::value call(std::string_view method, const std::string& url, const json::value& body = nullptr,
+                     const http::Headers& headers = {});
+    // The catalogue's URL of a service type ("compute", "network", "image", "placement", "identity") without trailing slash.
+    std::string endpoint(std::string_view service_type);
+    std::string token();
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+class TokenValidator final : public Authenticator {
+public:
+    // Cached answers live `ttl` at most, never beyond the token's end; at most `capacity` of them. Keyed by a hash of the token.
+    TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl = std::chrono::seconds(10),
+                   std::size_t capacity = 10'000);
+    ~TokenValidator() override;
+    std::optional<Context> authenticate(std::string_view token) override;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// Context from the body of GET /v3/auth/tokens.
+Context context_from_token(const json::object& token);
+
+struct Setting;
+// identity.url, identity.username, identity.project, identity.domain, identity.region: for a daemon's settings table.
+class Config;
+SessionOptions session_options(const Config& config);  // password from credential "service-password"
+
+}  // namespace pilvi
