@@ -1,0 +1,39 @@
+#pragma once
+// Lists: filters, sorting, paging as SQL, for the engine and for handlers with a list of their own.
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/resource.h"
+#include "api/service.h"
+
+namespace pilvi::api {
+
+struct Sort {
+    std::string_view column;
+    bool descending = false;
+};
+
+// The parts of one SELECT, built from a query string; all values are parameters.
+struct Select {
+    std::vector<std::string> where;   // joined with AND
+    Values parameters;
+    std::vector<Sort> order;          // ends with the id
+    std::int64_t limit = 0;           // 0 = none
+    bool reverse = false;             // page_reverse
+    bool more_possible = false;       // one row above limit is fetched to know whether there is a next page
+    void add(std::string condition, std::initializer_list<Value> values = {});
+    std::string text(std::string_view columns, std::string_view table) const;  // "SELECT columns FROM table t WHERE ... ORDER BY ... LIMIT ..."
+};
+
+// Filters by the fields' `filter` flag, sort_key/sort_dir/sort, limit, marker (the row must exist: 400 otherwise), visibility.
+// Parameters that are neither are refused or ignored as the style says.
+Select build_select(Call& call, Tx& tx, const Resource& resource);
+// limit from the query, checked: 400 on a negative or non-integer, capped by the style's page_limit; 0 = no limit.
+std::int64_t page_limit(const Call& call);
+// The link to the next page: the request's own URL with marker=`last_id`.
+std::string next_link(const Call& call, std::string_view last_id);
+// Rows in answer form with paging links in the dialect's manner: {"networks": [...], "networks_links": [...]}.
+json::object list_answer(Call& call, const Resource& resource, std::vector<json::object> rendered, bool more);
+
+}  // namespace pilvi::api
