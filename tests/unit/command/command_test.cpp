@@ -1,0 +1,82 @@
+#include <doctest/doctest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <functional>
+#include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "command/command.h"
+
+using namespace pilvi;
+using namespace std::chrono_literals;
+
+namespace {
+Errc code_of(const std::function<void()>& fn) {
+    try {
+        fn();
+    } catch (const Error& e) {
+        return e.code();
+    }
+    FAIL("no error");
+    return Errc::internal;
+}
+}  // namespace
+
+TEST_CASE("output, error output, status, input") {
+    SystemCommandRunner runner;
+    const CommandResult r = runner.run({.argv = {"/bin/sh", "-c", "cat; echo bad >&2; exit 3"}, .input = "hello"});
+    CHECK(r.status == 3);
+    CHECK(r.out == "hello");
+    CHECK(r.err == "bad\n");
+    CHECK(runner.run({.argv = {"/bin/sh", "-c", "kill -9 $$"}}).status == 137);
+}
+
+TEST_CASE("arguments are not interpreted; the environment is cleared") {
+    SystemCommandRunner runner;
+    ::setenv("PILVI_TEST_LEAK", "1", 1);
+    CHECK(runner.check({"/bin/echo", "$(id); `id` * | x"}) == "$(id); `id` * | x\n");
+    CHECK(runner.check({"/usr/bin/env"}) == "PATH=/usr/sbin:/usr/bin:/sbin:/bin\nLC_ALL=C\n");
+    CHECK(code_of([&] { runner.check({"echo", "x"}); }) == Errc::internal);
+    CHECK(code_of([&] { runner.check({"/no/such/program"}); }) == Errc::internal);
+}
+
+TEST_CASE("check() says what failed and why") {
+    SystemCommandRunner runner;
+    try {
+        runner.check({"/bin/sh", "-c", "echo why >&2; exit 2"});
+        FAIL("no error");
+    } catch (const Error& e) {
+        CHECK(e.message() == "/bin/sh -c echo why >&2; exit 2 failed (status 2): why");
+    }
+}
+
+TEST_CASE("the time limit kills the whole group") {
+    SystemCommandRunner runner;
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(code_of([&] { runner.run({.argv = {"/bin/sh", "-c", "sleep 4242.5 & sleep 4242.5"}, .limit = 200ms}); }) == Errc::timeout);
+    CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    bool gone = false;
+    for (int i = 0; i < 100 && !gone; ++i) {
+        gone = runner.run({.argv = {"/usr/bin/pgrep", "-f", "^sleep 4242.5"}}).status == 1;
+        if (!gone) std::this_thread::sleep_for(10ms);
+    }
+    CHECK(gone);
+}
+
+TEST_CASE("large input and output at once; output above the limit") {
+    SystemCommandRunner runner;
+    const std::string big(4u << 20, 'x');
+    CHECK(runner.run({.argv = {"/bin/cat"}, .input = big}).out == big);
+    CHECK(code_of([&] { runner.run({.argv = {"/bin/cat"}, .input = big, .output_limit = 1000}); }) == Errc::too_large);
+    CHECK(runner.run({.argv = {"/bin/true"}, .input = big}).status == 0);
+}
+
+TEST_CASE("a daemon that it leaves behind does not hold it up") {
+    SystemCommandRunner runner;
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(runner.check({"/bin/sh", "-c", "sleep 3 & echo started"}) == "started\n");
+    CHECK(std::chrono::steady_clock::now() - begin < 2s);
+}
