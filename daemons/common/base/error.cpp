@@ -14,7 +14,7 @@ constexpr std::array entries{
     Entry{Errc::bad_request, "bad_request", 400},       Entry{Errc::unauthenticated, "unauthenticated", 401},
     Entry{Errc::forbidden, "forbidden", 403},           Entry{Errc::not_found, "not_found", 404},
     Entry{Errc::not_allowed, "not_allowed", 405},       Entry{Errc::not_acceptable, "not_acceptable", 406},
-    Entry{Errc::conflict, "conflict", 409},             Entry{Errc::gone, "gone", 410},
+    Entry{Errc::conflict, "conflict", 409},             Entry{Errc::gone, "gone", 410},                     Entry{Errc::precondition_failed, "precondition_failed", 412},
     Entry{Errc::too_large, "too_large", 413},           Entry{Errc::unsupported_media, "unsupported_media", 415},
     Entry{Errc::over_quota, "over_quota", 403},         Entry{Errc::unsupported, "unsupported", 501},
     Entry{Errc::bad_gateway, "bad_gateway", 502},       Entry{Errc::unavailable, "unavailable", 503},

@@ -14,6 +14,7 @@ enum class Errc {
     not_allowed,      // 405 the path exists, the method does not
     not_acceptable,   // 406 e.g. a microversion out of range
     conflict,         // 409
+    precondition_failed, // 412
     gone,             // 410
     too_large,        // 413
     unsupported_media,// 415
