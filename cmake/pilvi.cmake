@@ -61,6 +61,7 @@ function(pilvi_daemon name directory)
   endif()
   string(REPLACE "-" "_" id ${name})
   pilvi_library(${id} ${directory} ${ARGN})
+  target_include_directories(pilvi_${id} PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/${directory})  # "domain/states.h"
   if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${directory}/schema)
     pilvi_schema(pilvi_${id} ${directory}/schema pilvi::${id})
   endif()
