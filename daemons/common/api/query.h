@@ -10,7 +10,7 @@
 namespace pilvi::api {
 
 struct Sort {
-    std::string_view column;
+    std::string expression;           // SQL over the table's alias t
     bool descending = false;
 };
 
@@ -19,9 +19,8 @@ struct Select {
     std::vector<std::string> where;   // joined with AND
     Values parameters;
     std::vector<Sort> order;          // ends with the id
-    std::int64_t limit = 0;           // 0 = none
+    std::int64_t limit = 0;           // 0 = none; one row more is selected, to know whether there is a next page
     bool reverse = false;             // page_reverse
-    bool more_possible = false;       // one row above limit is fetched to know whether there is a next page
     void add(std::string condition, std::initializer_list<Value> values = {});
     std::string text(std::string_view columns, std::string_view table) const;  // "SELECT columns FROM table t WHERE ... ORDER BY ... LIMIT ..."
 };
@@ -31,7 +30,9 @@ struct Select {
 Select build_select(Call& call, Tx& tx, const Resource& resource);
 // limit from the query, checked: 400 on a negative or non-integer, capped by the style's page_limit; 0 = no limit.
 std::int64_t page_limit(const Call& call);
-// The link to the next page: the request's own URL with marker=`last_id`.
+// The request's own URL with marker=`marker` and, where `reverse`, page_reverse.
+std::string page_link(const Call& call, std::string_view marker, bool reverse);
+// page_link() forward.
 std::string next_link(const Call& call, std::string_view last_id);
 // Rows in answer form with paging links in the dialect's manner: {"networks": [...], "networks_links": [...]}.
 json::object list_answer(Call& call, const Resource& resource, std::vector<json::object> rendered, bool more);

@@ -141,5 +141,9 @@ std::string select_columns(const Resource& resource);
 json::object render(Call& call, const Resource& resource, const json::object& row);
 // Inserts a row with defaults, id, timestamps; runs quota and hooks. For routes that create on their own. Returns the written row.
 json::object insert_row(Call& call, Tx& tx, const Resource& resource, json::object row);
+// Writes what differs from `before`, with hooks, updated_at and revision_number.
+void update_row(Call& call, Tx& tx, const Resource& resource, json::object row, const json::object& before);
+// Deletes the row with its hooks.
+void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object& row);
 
 }  // namespace pilvi::api

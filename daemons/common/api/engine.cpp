@@ -1,0 +1,249 @@
+#include "api/engine.h"
+
+#include "api/query.h"
+#include "api/rows.h"
+#include "api/validate.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "base/time.h"
+
+namespace pilvi::api {
+namespace {
+
+std::string id_column(const Resource& resource) { return column_of(resource.fields.front()); }
+
+json::object policy_target(Call& call, Tx& tx, const Resource& resource, const json::object& row) {
+    json::object target = row;
+    for (const Field& f : resource.fields)
+        if (!f.alias.empty())
+            if (const json::value* v = row.if_contains(f.name)) target[f.alias] = *v;
+    if (resource.hooks.target) resource.hooks.target(call, tx, row, target);
+    return target;
+}
+
+// A field with a write check needs that check where the body sets it.
+void check_writes(Call& call, const Resource& resource, const json::object& body, const json::object& target, std::string_view rule) {
+    for (const Field& f : resource.fields)
+        if (!f.write_check.empty() && body.contains(f.name) && !call.service.policy().allows_check(f.write_check, call.who, target))
+            throw Error(Errc::forbidden, "(rule:" + std::string(rule) + ":" + std::string(f.name) + ") is disallowed by policy", "PolicyNotAuthorized");
+}
+
+json::value wrap(Call& call, const Resource& resource, json::object object) {
+    if (!call.service.style().wrapped) return object;
+    return json::object{{resource.name, std::move(object)}};
+}
+
+json::object viewed(Call& call, Tx& tx, const Resource& resource, json::object row) {
+    if (resource.hooks.view) resource.hooks.view(call, tx, std::span(&row, 1));
+    return render(call, resource, row);
+}
+
+Reply run_list(Call& call, const Resource& resource, const Operation& operation) {
+    call.enforce(operation.policy);
+    return call.store().read([&](Tx& tx) -> Reply {
+        const Select select = build_select(call, tx, resource);
+        const std::vector<Row> rows = tx.query(select.text(select_columns(resource), resource.table), select.parameters);
+        const bool more = select.limit > 0 && static_cast<std::int64_t>(rows.size()) > select.limit;
+        std::vector<json::object> objects;
+        objects.reserve(rows.size());
+        for (const Row& row : rows) {
+            if (more && static_cast<std::int64_t>(objects.size()) == select.limit) break;
+            objects.push_back(row_to_object(resource, row));
+        }
+        if (select.reverse) std::reverse(objects.begin(), objects.end());
+        if (resource.hooks.view) resource.hooks.view(call, tx, objects);
+        const View view(call, resource);
+        for (json::object& object : objects) object = view.render(object);
+        return list_answer(call, resource, std::move(objects), more);
+    });
+}
+
+Reply run_show(Call& call, const Resource& resource, const Operation& operation) {
+    return call.store().read([&](Tx& tx) -> Reply {
+        json::object row = load(call, tx, resource, call.arg("id"));
+        const json::object target = policy_target(call, tx, resource, row);
+        if (!call.allowed(operation.policy, target) && call.service.style().dialect == Dialect::network)
+            throw not_found(call.service.style().dialect, resource, call.arg("id"));
+        call.enforce(operation.policy, target);
+        return wrap(call, resource, viewed(call, tx, resource, std::move(row)));
+    });
+}
+
+// The owner of a new object: the caller's project, or the one that the body names.
+void set_owner(Call& call, const Resource& resource, json::object& row) {
+    if (resource.scope.empty()) return;
+    const json::value* given = row.if_contains(resource.scope);
+    if (!given || given->is_null()) {
+        row[resource.scope] = call.who.project_id;
+    } else if (call.service.style().dialect == Dialect::network && !call.who.is_admin && str(given->as_string()) != call.who.project_id) {
+        throw Error(Errc::bad_request, "Specifying 'project_id' other than the authenticated project in request requires admin privileges",
+                    "HTTPBadRequest");
+    }
+}
+
+Reply run_create(Call& call, const Resource& resource, const Operation& operation) {
+    const json::array* bulk = nullptr;
+    if (resource.bulk)
+        if (const json::value* items = call.body.if_contains(resource.plural)) bulk = items->if_array();
+    return call.store().write([&](Tx& tx) -> Reply {
+        json::array made;
+        const auto create_one = [&](json::object row) {
+            const json::object given = row;
+            set_owner(call, resource, row);
+            const json::object target = policy_target(call, tx, resource, row);
+            call.enforce(operation.policy, target);
+            // Defaults are nobody's wish: only what the body carried needs a write check.
+            json::object asked;
+            const json::value* raw = call.service.style().wrapped && call.raw.is_object() ? call.raw.get_object().if_contains(resource.name) : &call.raw;
+            for (const auto& member : given)
+                if (bulk || (raw && raw->is_object() && raw->get_object().contains(member.key()))) asked[member.key()] = member.value();
+            check_writes(call, resource, asked, target, operation.policy);
+            made.push_back(viewed(call, tx, resource, insert_row(call, tx, resource, std::move(row))));
+        };
+        if (!bulk) {
+            create_one(call.body);
+            return wrap(call, resource, std::move(made.front().get_object()));
+        }
+        for (const json::value& item : *bulk) create_one(item.as_object());
+        return json::object{{resource.plural, std::move(made)}};
+    });
+}
+
+// If-Match: revision_number=N (neutron's revision-if-match).
+void check_revision(const Call& call, const Resource& resource, const json::object& row) {
+    const std::string_view wanted = call.request.headers.get("If-Match");
+    if (!resource.revision || wanted.empty()) return;
+    constexpr std::string_view prefix = "revision_number=";
+    const auto number = wanted.starts_with(prefix) ? parse_integer(wanted.substr(prefix.size())) : std::nullopt;
+    if (!number) throw Error(Errc::bad_request, "Invalid value in If-Match: " + std::string(wanted.substr(0, 100)), "RevisionNumberConstraintFailed");
+    if (*number != integer_or(row, "revision_number"))
+        throw Error(Errc::precondition_failed, "Constrained to " + std::to_string(*number) + ", but current revision is " +
+                                                   std::to_string(integer_or(row, "revision_number")), "RevisionNumberConstraintFailed");
+}
+
+Reply run_update(Call& call, const Resource& resource, const Operation& operation) {
+    return call.store().write([&](Tx& tx) -> Reply {
+        const std::string& id = call.arg("id");
+        const json::object before = load(call, tx, resource, id);
+        const json::object target = policy_target(call, tx, resource, before);
+        call.enforce(operation.policy, target);
+        check_writes(call, resource, call.body, target, operation.policy);
+        check_revision(call, resource, before);
+        json::object row = before;
+        for (const auto& member : call.body) row[member.key()] = member.value();
+        update_row(call, tx, resource, row, before);
+        return wrap(call, resource, viewed(call, tx, resource, *find_row(tx, resource, id)));
+    });
+}
+
+Reply run_remove(Call& call, const Resource& resource, const Operation& operation) {
+    return call.store().write([&](Tx& tx) -> Reply {
+        const json::object row = load(call, tx, resource, call.arg("id"));
+        call.enforce(operation.policy, policy_target(call, tx, resource, row));
+        check_revision(call, resource, row);
+        remove_row(call, tx, resource, row);
+        return {};
+    });
+}
+
+}  // namespace
+
+std::optional<json::object> find_row(Tx& tx, const Resource& resource, std::string_view id) {
+    const auto row = tx.one("SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t." + id_column(resource) + " = ?",
+                            {id});
+    if (!row) return std::nullopt;
+    return row_to_object(resource, *row);
+}
+
+json::object load(Call& call, Tx& tx, const Resource& resource, std::string_view id) {
+    Values parameters{Value(id)};
+    std::string sql = "SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t." + id_column(resource) + " = ?";
+    std::string visible;
+    if (resource.hooks.visible) {
+        visible = resource.hooks.visible(call, parameters);
+    } else if (!resource.scope.empty() && !call.who.is_admin) {
+        visible = "t." + column_of(*find_field(resource, resource.scope)) + " = ?";
+        parameters.emplace_back(call.who.project_id);
+    }
+    if (!visible.empty()) sql += " AND (" + visible + ")";
+    for (const auto& [name, value] : call.path)
+        if (const Field* field = name == "id" ? nullptr : find_field(resource, name)) {
+            sql += " AND t." + column_of(*field) + " = ?";
+            parameters.emplace_back(value);
+        }
+    const auto row = tx.one(sql, parameters);
+    if (!row) throw not_found(call.service.style().dialect, resource, id);
+    return row_to_object(resource, *row);
+}
+
+json::object insert_row(Call& call, Tx& tx, const Resource& resource, json::object row) {
+    const Field& id = resource.fields.front();
+    if (!row.contains(id.name) || row[id.name].is_null()) row[id.name] = resource.hex_id ? new_hex_id() : new_uuid();
+    for (const auto& [name, value] : call.path)
+        if (const Field* field = name == "id" ? nullptr : find_field(resource, name)) row[field->name] = value;
+    for (const Field& f : resource.fields)
+        if (!row.contains(f.name) && !f.fallback.empty()) row[f.name] = parse_json(f.fallback);
+    if (!resource.quota.empty() && !resource.scope.empty()) {
+        const std::string owner = string_or(row, resource.scope);
+        const std::int64_t used = tx.scalar("SELECT count(*) FROM " + std::string(resource.table) + " WHERE " +
+                                                column_of(*find_field(resource, resource.scope)) + " = ?", {owner}).integer();
+        call.service.check_quota(tx, owner, resource.quota, used, 1);
+    }
+    if (resource.hooks.before_write) resource.hooks.before_write(call, tx, row, nullptr);
+    auto columns = object_to_columns(resource, row);
+    if (resource.timestamps) {
+        const Micros now = now_micros();
+        columns.emplace_back("created_at", now);
+        columns.emplace_back("updated_at", call.service.style().dialect == Dialect::network || call.service.style().dialect == Dialect::image
+                                               ? Value(now) : Value());
+    }
+    if (resource.revision) columns.emplace_back("revision_number", std::int64_t{1});
+    tx.insert(resource.table, columns);
+    if (resource.hooks.after_write) resource.hooks.after_write(call, tx, row, nullptr);
+    json::object written = *find_row(tx, resource, str(row[id.name].as_string()));
+    for (const Field& f : resource.fields)  // computed fields live on for the view
+        if (!stored(f) && row.contains(f.name)) written[f.name] = row[f.name];
+    return written;
+}
+
+void update_row(Call& call, Tx& tx, const Resource& resource, json::object row, const json::object& before) {
+    const std::string_view id = resource.fields.front().name;
+    if (resource.hooks.before_write) resource.hooks.before_write(call, tx, row, &before);
+    json::object changed;
+    for (const auto& member : row)
+        if (const json::value* old = before.if_contains(member.key()); !old || *old != member.value() || !resource.extra_column.empty())
+            if (member.key() != id) changed[member.key()] = member.value();
+    auto columns = object_to_columns(resource, changed);
+    if (resource.timestamps) columns.emplace_back("updated_at", now_micros());
+    if (resource.revision) columns.emplace_back("revision_number", integer_or(before, "revision_number") + 1);
+    if (!columns.empty()) {
+        std::string sql = "UPDATE " + std::string(resource.table) + " SET ";
+        Values parameters;
+        for (auto& [name, value] : columns) {
+            sql += (parameters.empty() ? "" : ", ") + name + " = ?";
+            parameters.push_back(std::move(value));
+        }
+        parameters.emplace_back(string_or(before, id));
+        tx.exec(sql + " WHERE " + id_column(resource) + " = ?", parameters);
+    }
+    if (resource.hooks.after_write) resource.hooks.after_write(call, tx, row, &before);
+}
+
+void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object& row) {
+    if (resource.hooks.before_remove) resource.hooks.before_remove(call, tx, row);
+    tx.exec("DELETE FROM " + std::string(resource.table) + " WHERE " + id_column(resource) + " = ?", {string_or(row, resource.fields.front().name)});
+    if (resource.hooks.after_remove) resource.hooks.after_remove(call, tx, row);
+}
+
+Reply run_operation(Call& call, const Resource& resource, const Operation& operation) {
+    switch (operation.verb) {
+        case Verb::list: return run_list(call, resource, operation);
+        case Verb::show: return run_show(call, resource, operation);
+        case Verb::create: return run_create(call, resource, operation);
+        case Verb::update: return run_update(call, resource, operation);
+        case Verb::remove: return run_remove(call, resource, operation);
+    }
+    throw Error(Errc::internal, "unknown verb");
+}
+
+}  // namespace pilvi::api

@@ -1,0 +1,100 @@
+#include "api/router.h"
+
+#include "base/text.h"
+
+namespace pilvi::api {
+namespace {
+
+bool is_parameter(std::string_view segment) { return segment.size() > 2 && segment.front() == '{' && segment.back() == '}'; }
+
+std::vector<std::string> segments_of(std::string_view path) {
+    if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+    if (!path.empty() && path.back() == '/') path.remove_suffix(1);
+    if (path.empty()) return {};
+    return split(path, '/');
+}
+
+bool in_range(const Route& route, Version version) {
+    if (!version) return true;
+    return (!route.since || version >= route.since) && (!route.until || version <= route.until);
+}
+
+}  // namespace
+
+void Router::add(std::unique_ptr<Endpoint> endpoint) {
+    Node* node = &root_;
+    for (const std::string& segment : segments_of(endpoint->route.path)) {
+        if (is_parameter(segment) && segment[segment.size() - 2] == '*') {
+            node->rest.push_back(endpoint.get());
+            endpoints_.push_back(std::move(endpoint));
+            return;
+        }
+        std::unique_ptr<Node>& next = is_parameter(segment) ? node->parameter : node->literals[segment];
+        if (!next) next = std::make_unique<Node>();
+        node = next.get();
+    }
+    node->endpoints.push_back(endpoint.get());
+    endpoints_.push_back(std::move(endpoint));
+}
+
+bool Router::choose(const std::vector<const Endpoint*>& candidates, std::string_view method, Version version, Match& match) {
+    const Endpoint* get = nullptr;
+    for (const Endpoint* e : candidates) {
+        if (!in_range(e->route, version)) continue;
+        match.path_known = true;
+        if (e->route.method == method) {
+            match.endpoint = e;
+            return true;
+        }
+        if (e->route.method == "GET") get = e;
+        match.methods.push_back(e->route.method);
+    }
+    if (method == "HEAD" && get) {
+        match.endpoint = get;
+        return true;
+    }
+    return false;
+}
+
+bool Router::walk(const Node& node, const std::vector<std::string>& segments, std::size_t at, std::string_view method, Version version,
+                  std::vector<std::string>& values, Match& match) const {
+    if (at == segments.size()) return choose(node.endpoints, method, version, match);
+    if (const auto found = node.literals.find(segments[at]);
+        found != node.literals.end() && walk(*found->second, segments, at + 1, method, version, values, match))
+        return true;
+    if (node.parameter && !segments[at].empty()) {
+        values.push_back(segments[at]);
+        if (walk(*node.parameter, segments, at + 1, method, version, values, match)) return true;
+        values.pop_back();
+    }
+    if (!node.rest.empty()) {
+        std::string rest;
+        for (std::size_t i = at; i < segments.size(); ++i) rest += (i == at ? "" : "/") + segments[i];
+        values.push_back(std::move(rest));
+        if (choose(node.rest, method, version, match)) return true;
+        values.pop_back();
+    }
+    return false;
+}
+
+Match Router::match(std::string_view method, std::string_view path, Version version) const {
+    Match match;
+    std::vector<std::string> segments = segments_of(path);
+    for (std::string& segment : segments) {
+        auto decoded = percent_decode(segment);
+        if (!decoded || decoded->find('\0') != std::string::npos) return match;
+        segment = std::move(*decoded);
+    }
+    std::vector<std::string> values;
+    if (!walk(root_, segments, 0, method, version, values, match)) return match;
+    std::size_t at = 0;
+    for (const std::string& segment : segments_of(match.endpoint->route.path)) {
+        if (!is_parameter(segment)) continue;
+        std::string_view name = std::string_view(segment).substr(1, segment.size() - 2);
+        if (name.ends_with('*')) name.remove_suffix(1);
+        match.parameters.emplace(std::string(name), std::move(values.at(at++)));
+    }
+    return match;
+}
+
+}  // namespace pilvi::api

@@ -1,0 +1,364 @@
+#include "api/service.h"
+
+#include <chrono>
+
+#include "api/engine.h"
+#include "api/router.h"
+#include "api/validate.h"
+#include "api/versions.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "log/log.h"
+
+namespace pilvi::api {
+namespace {
+
+constexpr std::uint64_t body_limit = 1u << 20;
+constexpr std::uint64_t logged_out_body_limit = 64u << 10;
+
+struct VerbDefaults {
+    Verb verb;
+    std::string_view method;
+    bool on_item;
+    int status;
+    bool body;
+};
+constexpr VerbDefaults verb_defaults[] = {
+    {Verb::list, "GET", false, 200, false},  {Verb::show, "GET", true, 200, false},    {Verb::create, "POST", false, 201, true},
+    {Verb::update, "", true, 200, true},     {Verb::remove, "DELETE", true, 204, false},
+};
+
+const VerbDefaults& defaults_of(Verb verb) {
+    for (const VerbDefaults& d : verb_defaults)
+        if (d.verb == verb) return d;
+    return verb_defaults[0];
+}
+
+bool wants_json(const Endpoint& endpoint) {
+    const Route& r = endpoint.route;
+    return r.json_body || r.any_body || !r.wrapper.empty() || !r.body.empty() || !r.actions.empty();
+}
+
+std::string unauthenticated_text() { return "The request you have made requires authentication."; }
+
+// A well-formed request id of the caller's, to be logged beside ours.
+std::string global_id(const http::Headers& headers) {
+    const std::string_view given = headers.get("X-Openstack-Request-Id");
+    return given.starts_with("req-") && is_uuid_like(given.substr(4)) ? std::string(given) : std::string();
+}
+
+}  // namespace
+
+struct Service::Impl {
+    Authenticator& authenticator;
+    metrics::Registry& metrics;
+    Router router;
+
+    void add_resource(Service& service, const Resource& resource);
+    void add_route(Service& service, const Route& route);
+    void add(std::unique_ptr<Endpoint> endpoint);
+    Context authenticate(const Service& service, const http::Request& request, const std::string& request_id);
+    void parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action);
+    json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
+    Reply run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint, Version& version);
+};
+
+void Service::Impl::add(std::unique_ptr<Endpoint> endpoint) {
+    endpoint->duration = &metrics.histogram("pilvi_http_request_duration_seconds", "Time from the whole request to the answer",
+                                            "method=\"" + std::string(endpoint->route.method) + "\",path=\"" + std::string(endpoint->route.path) + "\"");
+    router.add(std::move(endpoint));
+}
+
+void Service::Impl::add_resource(Service& service, const Resource& resource) {
+    for (const Operation& operation : resource.operations) {
+        const VerbDefaults& d = defaults_of(operation.verb);
+        auto endpoint = std::make_unique<Endpoint>();
+        endpoint->resource = &resource;
+        endpoint->operation = &operation;
+        endpoint->path = std::string(resource.path) + (d.on_item ? "/{id}" : "");
+        Route& route = endpoint->route;
+        route.method = !operation.method.empty() ? operation.method : d.method.empty() ? service.style().update_method : d.method;
+        route.path = endpoint->path;
+        route.policy = operation.policy;
+        route.check = operation.check;
+        route.status = operation.status ? operation.status : d.status;
+        route.json_body = d.body;
+        route.since = resource.since;
+        service.policy_.add(operation.policy, operation.check);
+        add(std::move(endpoint));
+    }
+}
+
+void Service::Impl::add_route(Service& service, const Route& declared) {
+    auto endpoint = std::make_unique<Endpoint>();
+    endpoint->route = declared;
+    if (!declared.policy.empty()) service.policy_.add(declared.policy, declared.check);
+    for (const Action& action : declared.actions) service.policy_.add(action.policy, action.check);
+    add(std::move(endpoint));
+}
+
+Service::Service(ServiceSpec spec, Store& store, Authenticator& authenticator, metrics::Registry& metrics, void* app)
+    : spec_(std::move(spec)), store_(store), app_(app), impl_(std::make_unique<Impl>(Impl{authenticator, metrics, {}})) {
+    for (const auto& rules : spec_.rules) policy_.add(rules);
+    for (const Resource* resource : spec_.resources) impl_->add_resource(*this, *resource);
+    for (const auto& routes : spec_.routes)
+        for (const Route& route : routes) impl_->add_route(*this, route);
+}
+
+Service::~Service() = default;
+
+http::BodyPolicy Service::body_policy(const http::RequestHead& head) {
+    const std::uint64_t fallback = head.headers.has("X-Auth-Token") ? body_limit : logged_out_body_limit;
+    const Match match = impl_->router.match(head.method, head.path, {});
+    if (!match.endpoint) return {fallback, false};
+    const Route& route = match.endpoint->route;
+    return {route.body_limit ? route.body_limit : fallback, route.stream};
+}
+
+http::Response Service::refuse(int status, std::string_view reason) {
+    Errc code = Errc::bad_request;
+    for (const Errc c : {Errc::too_large, Errc::unavailable, Errc::timeout, Errc::not_allowed, Errc::unsupported})
+        if (http_status(c) == status) code = c;
+    http::Response response = error_response(spec_.style, Error(code, std::string(reason)), "");
+    response.status = status;
+    return response;
+}
+
+Context Service::Impl::authenticate(const Service& service, const http::Request& request, const std::string& request_id) {
+    const std::string_view token = request.headers.get("X-Auth-Token");
+    if (token.empty() || request.headers.count("X-Auth-Token") > 1) throw Error(Errc::unauthenticated, unauthenticated_text());
+    auto context = authenticator.authenticate(token);
+    if (!context) throw Error(Errc::unauthenticated, unauthenticated_text());
+    context->request_id = request_id;
+    context->global_request_id = global_id(request.headers);
+    context->token = std::string(token);
+    if (const std::string_view second = request.headers.get("X-Service-Token"); !second.empty()) {
+        const auto other = authenticator.authenticate(second);
+        context->service_call = other && (other->has_role("service") || other->is_admin);
+    }
+    (void)service;
+    return std::move(*context);
+}
+
+namespace {
+
+[[noreturn]] void malformed(const ServiceStyle& style) {
+    switch (style.dialect) {
+        case Dialect::compute: throw Error(Errc::bad_request, "Malformed request body");
+        case Dialect::network: throw Error(Errc::bad_request, "Unable to find the request body, or it is not a JSON object", "HTTPBadRequest");
+        case Dialect::identity: throw Error(Errc::bad_request, "Expecting to find valid JSON in request body.");
+        case Dialect::placement: throw Error(Errc::bad_request, "Malformed JSON: the request body is missing or not an object");
+        case Dialect::image: throw Error(Errc::bad_request, "Malformed JSON in request body.");
+    }
+    throw Error(Errc::bad_request, "Malformed request body");
+}
+
+void check_content_type(const ServiceStyle& style, const http::Headers& headers) {
+    std::string_view type = headers.get("Content-Type");
+    type = trim(type.substr(0, type.find(';')));
+    if (type.empty() || equals_ignoring_case(type, "application/json") || lower(type).ends_with("json") ||
+        lower(type).ends_with("json-patch"))
+        return;
+    if (style.dialect == Dialect::identity) throw Error(Errc::bad_request, "Expecting to find application/json in Content-Type header.");
+    throw Error(Errc::unsupported_media, "Unsupported Content-Type " + std::string(type.substr(0, 100)));
+}
+
+}  // namespace
+
+json::object Service::Impl::check_resource_body(const Service& service, const Endpoint& endpoint, Call& call) {
+    const ServiceStyle& style = service.style();
+    const Resource& resource = *endpoint.resource;
+    if (!call.raw.is_object()) malformed(style);
+    const json::object& top = call.raw.get_object();
+    const Purpose purpose = endpoint.operation->verb == Verb::create ? Purpose::create : Purpose::update;
+    const Unknown unknown = resource.extra_column.empty() && style.unknown == Unknown::keep ? Unknown::ignore : style.unknown;
+    if (resource.bulk && purpose == Purpose::create) {
+        if (const json::value* items = top.if_contains(resource.plural)) {
+            if (!items->is_array() || items->get_array().empty()) throw Error(Errc::bad_request, "Resource body required", "HTTPBadRequest");
+            if (items->get_array().size() > 200) throw Error(Errc::bad_request, "More than 200 objects in one request", "HTTPBadRequest");
+            json::array valid;
+            for (const json::value& item : items->get_array())
+                valid.push_back(validate(style, resource.fields, item, Purpose::create, unknown, call.version));
+            return {{resource.plural, std::move(valid)}};
+        }
+    }
+    const json::value* body = &call.raw;
+    if (style.wrapped) {
+        body = top.if_contains(resource.name);
+        if (!body || !body->is_object()) {
+            if (style.dialect == Dialect::network) throw Error(Errc::bad_request, "Unable to find '" + std::string(resource.name) + "' in request body", "HTTPBadRequest");
+            throw Error(Errc::bad_request, "'" + std::string(resource.name) + "' is a required property");
+        }
+        if (style.unknown == Unknown::refuse && top.size() > 1 && style.dialect == Dialect::compute)
+            throw Error(Errc::bad_request, "Additional properties are not allowed in the request body");
+    }
+    return validate(style, resource.fields, *body, purpose, unknown, call.version);
+}
+
+void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action) {
+    const ServiceStyle& style = service.style();
+    const Route& route = endpoint.route;
+    if (!wants_json(endpoint)) return;
+    check_content_type(style, call.request.headers);
+    if (call.request.body.empty()) malformed(style);
+    try {
+        call.raw = parse_json(call.request.body);
+    } catch (const Error&) {
+        malformed(style);
+    }
+    if (endpoint.resource) {
+        call.body = check_resource_body(service, endpoint, call);
+        return;
+    }
+    if (route.any_body) {
+        if (call.raw.is_object()) call.body = call.raw.get_object();
+        return;
+    }
+    if (!call.raw.is_object()) malformed(style);
+    const json::object& top = call.raw.get_object();
+    if (!route.actions.empty()) {
+        if (top.size() != 1) throw Error(Errc::bad_request, "Malformed request body: exactly one action is expected");
+        const auto& member = *top.begin();
+        for (const Action& a : route.actions)
+            if (a.key == std::string_view(member.key()) &&
+                (!call.version || ((!a.since || call.version >= a.since) && (!a.until || call.version <= a.until))))
+                action = &a;
+        if (!action) throw Error(Errc::bad_request, "There is no such action: " + std::string(member.key()).substr(0, 100));
+        if (!action->any_value && !member.value().is_object() && !(member.value().is_null() && action->fields.empty()))
+            throw Error(Errc::bad_request, "Invalid input for field/attribute " + std::string(action->key) + ".");
+        if (!action->any_value && member.value().is_object())
+            call.body = validate(style, action->fields, member.value(), Purpose::any, Unknown::refuse, call.version, action->key);
+        else if (member.value().is_object())
+            call.body = member.value().get_object();
+        return;
+    }
+    const json::value* body = &call.raw;
+    if (!route.wrapper.empty()) {
+        body = top.if_contains(route.wrapper);
+        if (!body) throw Error(Errc::bad_request, "'" + std::string(route.wrapper) + "' is a required property");
+        if (top.size() > 1 && style.dialect == Dialect::compute && !route.extra)
+            for (const auto& member : top)
+                if (std::string_view(member.key()) != route.wrapper && !std::string_view(member.key()).starts_with("os:scheduler_hints") &&
+                    std::string_view(member.key()) != "OS-SCH-HNT:scheduler_hints")
+                    throw Error(Errc::bad_request, "Additional properties are not allowed ('" + std::string(member.key()) + "' was unexpected)");
+    }
+    const Unknown unknown = route.extra ? Unknown::keep : style.unknown;
+    call.body = route.body.empty() && body->is_object() ? body->get_object()
+                                                        : validate(style, route.body, *body, Purpose::any, unknown, call.version);
+}
+
+Reply Service::Impl::run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint,
+                         Version& version) {
+    const ServiceStyle& style = service.style();
+    Match match = router.match(request.method, request.path, {});
+    const bool open = match.endpoint && match.endpoint->route.access == Access::open;
+    if (!open && style.token_before_route) who = authenticate(service, request, request_id);
+    if (!open) version = requested_version(style, request.headers);
+    if (version) match = router.match(request.method, request.path, version);
+    if (!match.endpoint) {
+        if (!match.path_known) throw Error(Errc::not_found, style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
+        throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");
+    }
+    endpoint = match.endpoint;
+    const Route& route = endpoint->route;
+    if (route.access == Access::token && !style.token_before_route) who = authenticate(service, request, request_id);
+    Call call{service, request, route, who, std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
+    call.who.request_id = request_id;
+    const Action* action = nullptr;
+    parse_body(service, *endpoint, call, action);
+    if (endpoint->resource) return run_operation(call, *endpoint->resource, *endpoint->operation);
+    if (action) {
+        call.enforce(action->policy);
+        Reply reply = action->handler(call);
+        if (reply.status == 0) reply.status = action->status;
+        return reply;
+    }
+    if (route.access == Access::token) call.enforce(route.policy);
+    return route.handler(call);
+}
+
+http::Response Service::handle(http::Request& request) {
+    const auto started = std::chrono::steady_clock::now();
+    const std::string request_id = new_request_id();
+    const Endpoint* endpoint = nullptr;
+    Context who;
+    Version version;
+    http::Response response;
+    if (request.path == "/metrics") {
+        response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+        response.body = impl_->metrics.text();
+        return response;
+    }
+    if (request.path == "/healthcheck") {
+        response.headers.set("Content-Type", "text/plain; charset=UTF-8");
+        response.body = "OK";
+        return response;
+    }
+    try {
+        Reply reply = impl_->run(*this, request, request_id, who, endpoint, version);
+        response.status = reply.status ? reply.status : endpoint ? endpoint->route.status : 200;
+        response.headers = std::move(reply.headers);
+        if (reply.park || reply.file) {
+            response.park = std::move(reply.park);
+            response.file = std::move(reply.file);
+        } else if (reply.text) {
+            response.body = std::move(*reply.text);
+        } else if (!reply.body.is_null()) {
+            response.body = to_text(reply.body);
+            if (!response.headers.has("Content-Type")) response.headers.set("Content-Type", "application/json");
+        }
+    } catch (const Error& error) {
+        response = error_response(spec_.style, error, request_id);
+        if (http_status(error.code()) >= 500)
+            log::error(error.message() + ", answered " + std::to_string(response.status), {{"REQUEST_ID", request_id}});
+    } catch (const std::exception& error) {
+        log::error(std::string("unexpected: ") + error.what() + ", answered 500", {{"REQUEST_ID", request_id}});
+        response = error_response(spec_.style, Error(Errc::internal, "An unexpected error prevented the server from fulfilling your request."), request_id);
+    }
+    response.headers.set("X-Openstack-Request-Id", request_id);
+    if (spec_.style.dialect == Dialect::compute) response.headers.set("X-Compute-Request-Id", request_id);
+    add_version_headers(spec_.style, version, response.headers);
+    if (spec_.style.dialect == Dialect::identity) response.headers.add("Vary", "X-Auth-Token");
+
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
+    if (endpoint) endpoint->duration->observe(seconds);
+    char took[32];
+    std::snprintf(took, sizeof took, "%.1f ms", seconds * 1000);
+    log::info(request.method + " " + request.path + " " + std::to_string(response.status) + " " + took,
+              {{"REQUEST_ID", request_id}, {"PROJECT_ID", who.project_id}, {"USER_ID", who.user_id}});
+    return response;
+}
+
+const Resource* Service::resource(std::string_view name) const {
+    for (const Resource* r : spec_.resources)
+        if (r->name == name) return r;
+    return nullptr;
+}
+
+std::int64_t Service::quota_limit(Tx& tx, std::string_view project_id, std::string_view name) const {
+    const auto row = tx.one("SELECT hard_limit FROM quotas WHERE project_id = ? AND resource = ?", {project_id, name});
+    if (row) return row->at(0).integer();
+    for (const QuotaLimit& q : spec_.quotas)
+        if (q.name == name) return q.fallback;
+    return -1;
+}
+
+void Service::check_quota(Tx& tx, std::string_view project_id, std::string_view name, std::int64_t used, std::int64_t wanted) const {
+    const std::int64_t limit = quota_limit(tx, project_id, name);
+    if (limit < 0 || used + wanted <= limit) return;
+    const std::string n(name);
+    if (spec_.style.dialect == Dialect::network) throw Error(Errc::over_quota, "Quota exceeded for resources: ['" + n + "'].", "OverQuota");
+    throw Error(Errc::over_quota, "Quota exceeded for " + n + ": Requested " + std::to_string(wanted) + ", but already used " +
+                                      std::to_string(used) + " of " + std::to_string(limit) + " " + n);
+}
+
+std::vector<std::string> Service::operations() const {
+    std::vector<std::string> out;
+    for (const auto& e : impl_->router.endpoints()) {
+        out.push_back(std::string(e->route.method) + " " + std::string(e->route.path) + " " + std::string(e->route.policy));
+        for (const Action& a : e->route.actions) out.push_back("ACTION " + std::string(a.key) + " " + std::string(a.policy));
+    }
+    return out;
+}
+
+}  // namespace pilvi::api

@@ -1,0 +1,64 @@
+#include "api/versions.h"
+
+#include "base/text.h"
+
+namespace pilvi::api {
+namespace {
+
+// "2.53"; nullopt on anything else. Microversions have no leading zeros.
+std::optional<Version> parse_version(std::string_view text) {
+    const std::size_t dot = text.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    const std::string_view a = text.substr(0, dot), b = text.substr(dot + 1);
+    const auto major = parse_integer(a), minor = parse_integer(b);
+    if (!major || !minor || *major < 1 || *minor < 0 || *major > 999 || *minor > 9999 || a.front() == '0' || (b.size() > 1 && b.front() == '0'))
+        return std::nullopt;
+    return Version{static_cast<int>(*major), static_cast<int>(*minor)};
+}
+
+// The part of "compute 2.53, placement 1.2" that is for us; the legacy header where there is none.
+std::string asked_text(const ServiceStyle& style, const http::Headers& headers) {
+    for (const auto& [name, value] : headers.items()) {
+        if (!equals_ignoring_case(name, "OpenStack-API-Version")) continue;
+        for (const std::string& part : split(value, ',')) {
+            const std::string_view entry = trim(part);
+            const std::size_t space = entry.find(' ');
+            if (space != std::string_view::npos && equals_ignoring_case(entry.substr(0, space), style.service_type))
+                return std::string(trim(entry.substr(space + 1)));
+        }
+    }
+    return style.version_header.empty() ? std::string() : std::string(trim(headers.get(style.version_header)));
+}
+
+}  // namespace
+
+std::string to_text(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
+
+Version requested_version(const ServiceStyle& style, const http::Headers& headers) {
+    if (!style.version_most) return {};
+    const std::string text = asked_text(style, headers);
+    if (text.empty()) return style.version_fallback;
+    if (text == "latest") return style.version_most;
+    const auto version = parse_version(text);
+    if (!version)
+        throw Error(Errc::bad_request, "API Version String " + text.substr(0, 50) + " is of invalid format. Must be of format MajorNum.MinorNum.");
+    if (*version < style.version_least || *version > style.version_most) {
+        if (style.dialect == Dialect::placement)
+            throw Error(Errc::not_acceptable, "Unacceptable version header: " + text);
+        throw Error(Errc::not_acceptable, "Version " + text + " is not supported by the API. Minimum is " + to_text(style.version_least) +
+                                              " and maximum is " + to_text(style.version_most) + ".");
+    }
+    return *version;
+}
+
+void add_version_headers(const ServiceStyle& style, Version version, http::Headers& headers) {
+    if (!style.version_most || !version) return;
+    headers.set("OpenStack-API-Version", std::string(style.service_type) + " " + to_text(version));
+    headers.add("Vary", "OpenStack-API-Version");
+    if (!style.version_header.empty()) {
+        headers.set(style.version_header, to_text(version));
+        headers.add("Vary", style.version_header);
+    }
+}
+
+}  // namespace pilvi::api
