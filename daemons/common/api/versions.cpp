@@ -32,7 +32,7 @@ std::string asked_text(const ServiceStyle& style, const http::Headers& headers) 
 
 }  // namespace
 
-std::string to_text(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
+std::string version_text(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
 
 Version requested_version(const ServiceStyle& style, const http::Headers& headers) {
     if (!style.version_most) return {};
@@ -45,18 +45,18 @@ Version requested_version(const ServiceStyle& style, const http::Headers& header
     if (*version < style.version_least || *version > style.version_most) {
         if (style.dialect == Dialect::placement)
             throw Error(Errc::not_acceptable, "Unacceptable version header: " + text);
-        throw Error(Errc::not_acceptable, "Version " + text + " is not supported by the API. Minimum is " + to_text(style.version_least) +
-                                              " and maximum is " + to_text(style.version_most) + ".");
+        throw Error(Errc::not_acceptable, "Version " + text + " is not supported by the API. Minimum is " + version_text(style.version_least) +
+                                              " and maximum is " + version_text(style.version_most) + ".");
     }
     return *version;
 }
 
 void add_version_headers(const ServiceStyle& style, Version version, http::Headers& headers) {
     if (!style.version_most || !version) return;
-    headers.set("OpenStack-API-Version", std::string(style.service_type) + " " + to_text(version));
+    headers.set("OpenStack-API-Version", std::string(style.service_type) + " " + version_text(version));
     headers.add("Vary", "OpenStack-API-Version");
     if (!style.version_header.empty()) {
-        headers.set(style.version_header, to_text(version));
+        headers.set(style.version_header, version_text(version));
         headers.add("Vary", style.version_header);
     }
 }

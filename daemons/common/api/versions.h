@@ -9,6 +9,6 @@ namespace pilvi::api {
 Version requested_version(const ServiceStyle& style, const http::Headers& headers);
 // Echo and Vary headers of the answer.
 void add_version_headers(const ServiceStyle& style, Version version, http::Headers& headers);
-std::string to_text(Version version);
+std::string version_text(Version version);
 
 }  // namespace pilvi::api
