@@ -236,6 +236,7 @@ void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object
 }
 
 Reply run_operation(Call& call, const Resource& resource, const Operation& operation) {
+    if (resource.hooks.prepare) resource.hooks.prepare(call);
     switch (operation.verb) {
         case Verb::list: return run_list(call, resource, operation);
         case Verb::show: return run_show(call, resource, operation);

@@ -6,6 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "base/json.h"
+
 namespace pilvi::api {
 
 // A microversion "major.minor"; {} means "no bound".
@@ -64,6 +66,7 @@ struct Field {
     Version since = {};
     Version until = {};
     bool extra = false;                               // objects: unknown members are allowed
+    json::value (*convert)(const json::value&) = nullptr;  // before the type check: other forms to the one stored; may throw Error(bad_request)
 };
 
 }  // namespace pilvi::api

@@ -61,6 +61,8 @@ struct Resource;
 
 // Hooks. `row` maps field names to JSON values, computed fields included. All may throw Error.
 struct Hooks {
+    // Before any operation and outside of its transaction: what must be there before it can be read.
+    void (*prepare)(Call&) = nullptr;
     // Inside the transaction, before an insert (before == nullptr) or update: check, allocate, fill. `row` is what will be written.
     void (*before_write)(Call&, Tx&, json::object& row, const json::object* before) = nullptr;
     // Inside the transaction, after the row is written.
@@ -87,6 +89,7 @@ struct Resource {
     std::span<const Operation> operations;
     Hooks hooks = {};
     std::string_view title = {};       // in messages: "Network"; default name
+    std::string_view missing = {};     // words of a 404 where the dialect's do not fit, {} for the id: "Security group {} does not exist"
     std::string_view scope = "project_id";  // field that owns a row; "" = not owned
     std::string_view quota = {};       // name of the quota that a create counts against
     bool bulk = false;                 // create takes {"<plural>": [...]} too

@@ -19,12 +19,13 @@ constexpr auto no_most = std::numeric_limits<std::int64_t>::max();
 
 // What is wrong, in the words that the original service would use.
 [[noreturn]] void refuse(const ServiceStyle& style, std::string_view where, const json::value& value, const std::string& why) {
-    std::string shown = to_text(value);
+    const bool network = style.dialect == Dialect::network;
+    std::string shown = network && value.is_string() ? str(value.get_string()) : to_text(value);
     if (shown.size() > 200) shown = shown.substr(0, 200) + "...";
     const std::string name(where);
     switch (style.dialect) {
         case Dialect::network:
-            throw Error(Errc::bad_request, "Invalid input for " + name + ". Reason: " + shown + " " + why + ".", "HTTPBadRequest");
+            throw Error(Errc::bad_request, "Invalid input for " + name + ". Reason: '" + shown + "' " + why + ".", "HTTPBadRequest");
         case Dialect::compute:
             throw Error(Errc::bad_request, "Invalid input for field/attribute " + name + ". Value: " + shown + ". " + shown + " " + why);
         case Dialect::placement: throw Error(Errc::bad_request, "JSON does not validate: " + name + ": " + shown + " " + why);
@@ -232,7 +233,7 @@ json::object validate(const ServiceStyle& style, std::span<const Field> fields, 
             if (unknown == Unknown::keep && !(field->use & accepts)) continue;
             refuse_unusable(style, name, purpose);
         }
-        out[field->name] = validate_value(style, *field, member.value(), inner(where, name), version);
+        out[field->name] = validate_value(style, *field, field->convert ? field->convert(member.value()) : member.value(), inner(where, name), version);
     }
     if (purpose == Purpose::update) return out;
     for (const Field& field : fields) {
