@@ -1,0 +1,523 @@
+#include "http/connection.h"
+
+#include <arpa/inet.h>
+#include <boost/asio/post.hpp>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "http/message.h"
+#include "http/stream_body.h"
+
+namespace pilvi::http {
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+constexpr std::size_t read_size = 16384;
+constexpr std::size_t body_read_size = 65536;
+constexpr auto linger_time = 5s;
+constexpr std::string_view listener_header = "X-Pilvi-Listener";
+constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
+
+std::string address_of_peer(int fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+    char text[INET6_ADDRSTRLEN] = "";
+    if (address.ss_family == AF_INET)
+        ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in&>(address).sin_addr, text, sizeof text);
+    else if (address.ss_family == AF_INET6)
+        ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6&>(address).sin6_addr, text, sizeof text);
+    constexpr std::string_view mapped = "::ffff:";
+    const std::string_view view = text;
+    return std::string(view.starts_with(mapped) && view.find('.') != std::string_view::npos ? view.substr(mapped.size()) : view);
+}
+}  // namespace
+
+Connection::Connection(ConnectionHost& host, UniqueFd fd, SslSession session, std::string tag)
+    : host_(host),
+      fd_(std::move(fd)),
+      descriptor_(host.io(), fd_.get()),
+      transport_(fd_.get(), std::move(session)),
+      tag_(std::move(tag)),
+      peer_(address_of_peer(fd_.get())),
+      parser_(Parser::Kind::request, host.options().header_limit) {}
+
+void Connection::start() {
+    set_deadline(host_.options().header_timeout);
+    state_ = State::handshake;
+    if (transport_.tls()) return handshake();
+    next_request();
+    set_deadline(host_.options().header_timeout);  // a new connection has to say something
+}
+
+void Connection::handshake() {
+    const Moved moved = transport_.handshake();
+    if (moved.bytes > 0) return next_request();
+    if (moved.want == Want::nothing) return close();
+    wait(moved.want, &Connection::handshake);
+}
+
+void Connection::wait(Want want, void (Connection::*then)()) {
+    descriptor_.async_wait(want == Want::write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read,
+                           [self = shared_from_this(), then](const boost::system::error_code& failed) {
+                               if (failed == asio::error::operation_aborted || self->state_ == State::closed) return;
+                               ((*self).*then)();
+                           });
+}
+
+void Connection::check_deadline(Moment now) {
+    if (now < deadline_ && (state_ != State::body || now < last_possible_)) return;
+    switch (state_) {
+        case State::head:
+        case State::body: return refuse(408, "the request did not arrive in time");
+        case State::handshake:
+        case State::idle:
+        case State::writing:
+        case State::lingering: return close();
+        case State::working:
+        case State::parked:
+        case State::streaming:
+        case State::closed: return;
+    }
+}
+
+// ---- reading
+
+void Connection::read_more() {
+    const std::size_t room = state_ == State::body ? body_read_size : read_size;
+    const std::size_t had = input_.size();
+    input_.resize(had + room);
+    const Moved moved = transport_.read(input_.data() + had, room);
+    input_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(moved.bytes, 0)));
+    if (moved.bytes > 0) return process();
+    if (moved.want == Want::nothing) return close();  // closed between requests, or in the middle of one
+    wait(moved.want, &Connection::read_more);
+}
+
+void Connection::process() {
+    if (state_ == State::idle) {
+        state_ = State::head;
+        set_deadline(host_.options().header_timeout);
+    }
+    try {
+        if (state_ == State::head && !process_head()) return;
+        if (state_ == State::body && !process_body()) return;
+    } catch (const ParseFailure& failure) {
+        return refuse(failure.status, failure.reason);
+    }
+    if (state_ == State::head || state_ == State::body) read_more();
+}
+
+// True: goes on with the body, or needs more input.
+bool Connection::process_head() {
+    // Empty lines before a request are skipped (RFC 9112 §2.2).
+    if (!parser_.started())
+        while (input_.size() - input_used_ >= 2 && input_.compare(input_used_, 2, "\r\n") == 0) input_used_ += 2;
+    const std::string_view rest = std::string_view(input_).substr(input_used_);
+    if (!rest.empty()) input_used_ += parser_.put(rest);
+    input_.erase(0, input_used_);
+    input_used_ = 0;
+    if (!parser_.head_done()) return true;
+    fill_request();
+    begin_body();
+    return state_ == State::body;
+}
+
+void Connection::fill_request() {
+    request_ = {};
+    request_.method = std::move(parser_.method);
+    request_.headers = std::move(parser_.headers);
+    std::string& target = parser_.target;
+    if (!target.empty() && target[0] != '/' && target != "*") {
+        // absolute-form (RFC 9112 §3.2.2): the authority is dropped
+        const std::size_t scheme = target.find("://");
+        if (scheme == std::string::npos) throw ParseFailure(400, "the request target is not a path");
+        const std::size_t slash = target.find('/', scheme + 3);
+        target = slash == std::string::npos ? "/" : target.substr(slash);
+    }
+    request_.target = std::move(target);
+    const std::size_t mark = request_.target.find('?');
+    request_.path = request_.target.substr(0, mark);
+    if (mark != std::string::npos) request_.query = request_.target.substr(mark + 1);
+    request_.headers.remove(listener_header);
+    if (!tag_.empty()) request_.headers.add(listener_header, tag_);
+    request_.peer = peer_;
+    request_.tls = transport_.tls();
+    head_request_ = request_.method == "HEAD";
+    keep_alive_ = parser_.keep_alive() && !host_.stopping();
+}
+
+void Connection::begin_body() {
+    body_whole_ = parser_.done();
+    expect_continue_ = false;
+    if (const std::string_view expect = request_.headers.get("Expect"); !expect.empty()) {
+        if (!equals_ignoring_case(expect, "100-continue")) return refuse(417, "the only expectation is 100-continue");
+        expect_continue_ = parser_.http11() && !body_whole_ && input_.empty();
+    }
+    policy_ = host_.handler().body_policy(RequestHead{request_.method, request_.path, request_.headers});
+    const std::uint64_t announced = body_whole_ ? 0 : parser_.content_length().value_or(0);
+    if (announced > policy_.limit) return refuse(413, "the body is larger than " + std::to_string(policy_.limit) + " bytes");
+    if (policy_.stream) return dispatch_stream();
+    if (body_whole_) return dispatch();
+    parser_.collect(request_.body, policy_.limit);
+    request_.body.reserve(std::min<std::uint64_t>(announced, 1u << 20));
+    state_ = State::body;
+    set_deadline(host_.options().body_timeout);
+    // Somebody who sends a byte now and then does not hold the connection for ever: 16 KiB/s on the whole.
+    last_possible_ = deadline_ + std::chrono::seconds(policy_.limit / 16384);
+    if (expect_continue_ && transport_.write(continue_line).bytes != static_cast<ssize_t>(continue_line.size())) close();
+}
+
+// True: needs more input.
+bool Connection::process_body() {
+    if (!input_.empty()) {
+        const std::size_t used = parser_.put(input_);
+        input_.erase(0, used);
+        set_deadline(host_.options().body_timeout);
+    }
+    if (!parser_.done()) return true;
+    body_whole_ = true;
+    dispatch();
+    return false;
+}
+
+void Connection::refuse(int status, const std::string& reason) {
+    Response response;
+    try {
+        response = host_.handler().refuse(status, reason);
+    } catch (...) {
+        response.status = status;
+    }
+    if (status == 503 && !response.headers.has("Retry-After")) response.headers.set("Retry-After", "1");
+    if (status != 503 || !body_whole_) {
+        keep_alive_ = false;
+        body_whole_ = false;  // what follows cannot be told from a request: the connection ends
+    }
+    prepare(response);
+    begin_writing();
+}
+
+// ---- working
+
+Response Connection::call_handler() {
+    try {
+        return host_.handler().handle(request_);
+    } catch (...) {
+        try {
+            return host_.handler().refuse(500, "internal error");
+        } catch (...) {
+            return Response{.status = 500};
+        }
+    }
+}
+
+void Connection::dispatch() {
+    state_ = State::working;
+    const bool accepted = host_.submit(
+        [self = shared_from_this()] {
+            self->respond(self->call_handler());
+        },
+        false);
+    if (!accepted) refuse(503, "the service is busy");
+}
+
+void Connection::dispatch_stream() {
+    state_ = State::streaming;
+    const bool accepted = host_.submit_stream(
+        [self = shared_from_this()] {
+            StreamBody body(*self);
+            self->request_.stream = &body;
+            auto response = std::make_shared<Response>(self->call_handler());
+            self->request_.stream = nullptr;
+            self->body_whole_ = body.finish();
+            if (!self->body_whole_) self->keep_alive_ = false;
+            asio::post(self->host_.io(), [self, response] {
+                if (self->state_ == State::closed) return;
+                self->descriptor_.assign(self->fd_.get());
+                self->respond(std::move(*response));
+            });
+        },
+        false);
+    if (!accepted) return refuse(503, "too many transfers are in work");
+    take_fd();
+}
+
+void Connection::take_fd() { descriptor_.release(); }
+
+void Connection::respond(Response response) {
+    if (response.park) {
+        asio::post(host_.io(), [self = shared_from_this(), what = std::move(response.park)]() mutable { self->park(std::move(what)); });
+        return;
+    }
+    std::shared_ptr<FileBody> file = std::move(response.file);
+    const bool send = file && !head_request_ && !body_forbidden(response.status);
+    if (file) {
+        response.body.clear();
+        out_head_ = response_head(response, file->length, keep_alive_ && !host_.stopping());
+        out_body_.clear();
+        out_done_ = 0;
+        last_response_ = !keep_alive_ || host_.stopping();
+    } else {
+        prepare(response);
+    }
+    if (send) {
+        asio::post(host_.io(), [self = shared_from_this(), file = std::move(file)]() mutable { self->send_file(std::move(file)); });
+        return;
+    }
+    send_some();
+    asio::post(host_.io(), [self = shared_from_this()] {
+        if (self->state_ == State::closed) return;
+        self->begin_writing();
+    });
+}
+
+void Connection::park(std::shared_ptr<Park> what) {
+    if (state_ == State::closed) return;
+    state_ = State::parked;
+    park_ = std::move(what);
+    polling_ = poll_again_ = false;
+    poll_last_ = host_.stopping();
+    host_.parked(park_->topic, shared_from_this());
+    park_timer_ = std::make_unique<asio::steady_timer>(host_.io(), park_->deadline);
+    park_timer_->async_wait([self = shared_from_this()](const boost::system::error_code& failed) {
+        if (failed || self->state_ != State::parked) return;
+        self->poll_last_ = true;
+        self->woken();
+    });
+    watch_peer();
+    poll(poll_last_);
+}
+
+void Connection::woken() {
+    if (state_ != State::parked) return;
+    if (polling_)
+        poll_again_ = true;
+    else
+        poll(poll_last_);
+}
+
+void Connection::poll(bool last) {
+    polling_ = true;
+    poll_again_ = false;
+    host_.submit(
+        [self = shared_from_this(), what = park_, last] {
+            std::optional<Response> response;
+            try {
+                response = what->poll(last);
+            } catch (...) {
+                response = self->host_.handler().refuse(500, "internal error");
+            }
+            if (!response && last) response = self->host_.handler().refuse(504, "no answer in time");
+            asio::post(self->host_.io(), [self, last, answer = std::make_shared<std::optional<Response>>(std::move(response))] {
+                self->polled(std::move(*answer), last);
+            });
+        },
+        true);
+}
+
+void Connection::polled(std::optional<Response> response, bool last) {
+    polling_ = false;
+    if (state_ != State::parked) return;
+    if (!response) {
+        if (poll_again_ || (poll_last_ && !last)) poll(poll_last_);
+        return;
+    }
+    leave_park();
+    boost::system::error_code ignored;
+    descriptor_.cancel(ignored);
+    state_ = State::working;
+    response->park.reset();
+    respond(std::move(*response));
+}
+
+void Connection::leave_park() {
+    host_.unparked(park_->topic, this);
+    park_timer_.reset();
+    park_.reset();
+}
+
+// A parked request whose client went away is forgotten.
+void Connection::watch_peer() {
+    if (state_ != State::parked || input_.size() > read_size) return;
+    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read, [self = shared_from_this()](const boost::system::error_code& failed) {
+        if (failed || self->state_ != State::parked) return;
+        char buffer[1024];
+        const Moved moved = self->transport_.read(buffer, sizeof buffer);
+        if (moved.bytes > 0) self->input_.append(buffer, static_cast<std::size_t>(moved.bytes));
+        if (moved.bytes <= 0 && moved.want == Want::nothing) {
+            self->leave_park();
+            return self->close();
+        }
+        self->watch_peer();
+    });
+}
+
+// ---- writing
+
+void Connection::prepare(Response& response) {
+    last_response_ = !keep_alive_ || !body_whole_ || host_.stopping();
+    out_head_ = response_head(response, response.body.size(), !last_response_);
+    out_body_ = head_request_ || body_forbidden(response.status) ? std::string() : std::move(response.body);
+    out_done_ = 0;
+}
+
+bool Connection::send_some() {
+    while (out_done_ < out_head_.size() + out_body_.size()) {
+        const std::size_t in_body = out_done_ > out_head_.size() ? out_done_ - out_head_.size() : 0;
+        const std::size_t in_head = std::min(out_done_, out_head_.size());
+        const iovec parts[] = {{out_head_.data() + in_head, out_head_.size() - in_head}, {out_body_.data() + in_body, out_body_.size() - in_body}};
+        const Moved moved = transport_.write(parts, 2);
+        if (moved.bytes > 0) {
+            out_done_ += static_cast<std::size_t>(moved.bytes);
+            continue;
+        }
+        broken_ = moved.want == Want::nothing;
+        return broken_;
+    }
+    return true;
+}
+
+void Connection::begin_writing() {
+    state_ = State::writing;
+    set_deadline(host_.options().body_timeout);
+    continue_writing();
+}
+
+void Connection::continue_writing() {
+    const std::size_t before = out_done_;
+    if (!send_some()) {
+        if (out_done_ > before) set_deadline(host_.options().body_timeout);
+        return wait(Want::write, &Connection::continue_writing);
+    }
+    if (broken_) return close();
+    if (last_response_) return linger();
+    next_request();
+}
+
+void Connection::send_file(std::shared_ptr<FileBody> file) {
+    if (state_ == State::closed) return;
+    state_ = State::streaming;
+    const bool accepted = host_.submit_stream(
+        [self = shared_from_this(), file = std::move(file)] {
+            self->broken_ = !self->stream_file(*file);
+            asio::post(self->host_.io(), [self] {
+                if (self->state_ == State::closed) return;
+                self->out_head_.clear();
+                self->out_done_ = 0;
+                if (self->broken_) return self->close();
+                self->descriptor_.assign(self->fd_.get());
+                self->begin_writing();
+            });
+        },
+        true);
+    if (!accepted) return refuse(503, "too many transfers are in work");
+    take_fd();
+}
+
+bool Connection::send_blocking(std::string_view bytes) {
+    const Moment deadline = std::chrono::steady_clock::now() + host_.options().body_timeout;
+    while (!bytes.empty()) {
+        const Moved moved = transport_.write(bytes);
+        if (moved.bytes > 0)
+            bytes.remove_prefix(static_cast<std::size_t>(moved.bytes));
+        else if (moved.want == Want::nothing || !wait_ready(fd_.get(), moved.want, deadline))
+            return false;
+    }
+    return true;
+}
+
+bool Connection::stream_file(FileBody& file) {
+    if (!send_blocking(out_head_)) return false;
+    Pace pace(host_.options().body_timeout);
+    while (file.length > 0) {
+        const Moved moved = transport_.send_file(file.fd.get(), file.offset, file.length);
+        if (moved.bytes > 0) {
+            file.offset += static_cast<std::uint64_t>(moved.bytes);
+            file.length -= static_cast<std::uint64_t>(moved.bytes);
+            pace.moved(static_cast<std::uint64_t>(moved.bytes));
+        } else if (moved.want == Want::nothing || !pace.wait(fd_.get(), moved.want)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// ---- after
+
+void Connection::next_request() {
+    if (host_.stopping()) return close();
+    state_ = State::idle;
+    set_deadline(host_.options().idle_timeout);
+    parser_.reset();
+    request_ = {};
+    out_head_.clear();
+    if (out_body_.capacity() > 65536) std::string().swap(out_body_);
+    out_body_.clear();
+    if (!input_.empty()) {  // posted: many small requests in one packet do not nest
+        asio::post(host_.io(), [self = shared_from_this()] {
+            if (self->state_ == State::idle) self->process();
+        });
+        return;
+    }
+    std::string().swap(input_);  // an idle connection holds no buffer
+    wait(Want::read, &Connection::read_more);
+}
+
+// What the peer still sends is thrown away for a while: closing at once would reset the connection and could take our answer with it.
+void Connection::linger() {
+    state_ = State::lingering;
+    transport_.finish_sending();
+    if (host_.stopping() && body_whole_) return close();
+    set_deadline(linger_time);
+    discard();
+}
+
+void Connection::discard() {
+    char buffer[65536];
+    for (int i = 0; i < 16; ++i) {
+        const ssize_t got = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+        if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return close();
+        if (got < 0) return wait(Want::read, &Connection::discard);
+    }
+    asio::post(host_.io(), [self = shared_from_this()] {
+        if (self->state_ == State::lingering) self->discard();
+    });
+}
+
+void Connection::close() {
+    if (state_ == State::closed) return;
+    if (state_ == State::parked) leave_park();
+    state_ = State::closed;
+    const auto self = shared_from_this();
+    if (descriptor_.is_open()) descriptor_.release();
+    fd_.reset();
+    host_.closed(this);
+}
+
+void Connection::begin_stop() {
+    switch (state_) {
+        case State::handshake:
+        case State::idle:
+        case State::lingering: return close();
+        case State::parked: poll_last_ = true; return woken();
+        default: return;  // ends after its answer: stopping() holds now
+    }
+}
+
+void Connection::abort() {
+    if (state_ == State::closed) return;
+    // A thread may be using the socket: it is shut down here and closed when the last reference goes.
+    ::shutdown(fd_.get(), SHUT_RDWR);
+    if (state_ == State::parked) leave_park();
+    if (descriptor_.is_open()) descriptor_.release();
+    state_ = State::closed;
+    host_.closed(this);
+}
+
+}  // namespace pilvi::http

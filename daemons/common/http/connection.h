@@ -1,0 +1,117 @@
+#pragma once
+// Private to http/: one connection of a server. A connection is driven by the I/O thread; while a request is in work it belongs to the thread that works
+// on it, which hands it back by a posted call.
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+
+#include "http/http.h"
+#include "http/parser.h"
+#include "http/transport.h"
+
+namespace pilvi::http {
+
+class Connection;
+using ConnectionPtr = std::shared_ptr<Connection>;
+
+// What a connection needs of its server.
+class ConnectionHost {
+public:
+    virtual ~ConnectionHost() = default;
+    virtual boost::asio::io_context& io() = 0;
+    virtual Handler& handler() = 0;
+    virtual const ServerOptions& options() const = 0;
+    virtual bool stopping() const = 0;
+    // False where the queue is full.
+    virtual bool submit(std::function<void()> task, bool force) = 0;
+    virtual bool submit_stream(std::function<void()> task, bool may_wait) = 0;
+    virtual void parked(const std::string& topic, const ConnectionPtr& connection) = 0;
+    virtual void unparked(const std::string& topic, Connection* connection) = 0;
+    virtual void closed(Connection* connection) = 0;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+    Connection(ConnectionHost& host, UniqueFd fd, SslSession session, std::string tag);
+    ~Connection() {
+        if (descriptor_.is_open()) descriptor_.release();  // fd_ closes it
+    }
+
+    // All of these on the I/O thread.
+    void start();
+    void check_deadline(Moment now);
+    void woken();         // the topic it is parked on
+    void begin_stop();    // closes where idle, answers where parked, ends after the answer otherwise
+    void abort();         // closes now, whatever it does
+
+private:
+    friend class StreamBody;
+    enum class State { handshake, idle, head, body, working, parked, writing, streaming, lingering, closed };
+
+    // reading
+    void handshake();
+    void wait(Want want, void (Connection::*then)());
+    void read_more();
+    void process();
+    bool process_head();
+    void begin_body();
+    bool process_body();
+    void refuse(int status, const std::string& reason);
+    void fill_request();
+    // working
+    void dispatch();
+    void dispatch_stream();
+    Response call_handler();
+    void respond(Response response);         // worker: tries to send, then posts
+    void park(std::shared_ptr<Park> what);
+    void poll(bool last);
+    void polled(std::optional<Response> response, bool last);
+    void leave_park();
+    void watch_peer();
+    // writing
+    void prepare(Response& response);
+    bool send_some();                        // any thread; true when all is sent or broken_
+    void begin_writing();
+    void continue_writing();
+    void send_file(std::shared_ptr<FileBody> file);
+    bool stream_file(FileBody& file);        // stream thread
+    bool send_blocking(std::string_view bytes);
+    void take_fd();                          // from the reactor, for a stream thread
+    // after
+    void next_request();
+    void linger();
+    void discard();
+    void close();
+    void set_deadline(std::chrono::milliseconds from_now) { deadline_ = std::chrono::steady_clock::now() + from_now; }
+
+    ConnectionHost& host_;
+    UniqueFd fd_;
+    boost::asio::posix::stream_descriptor descriptor_;
+    Transport transport_;
+    std::string tag_, peer_;
+    State state_ = State::idle;
+    Moment deadline_{}, last_possible_{};
+    Parser parser_;
+    std::string input_;
+    std::size_t input_used_ = 0;
+
+    Request request_;
+    BodyPolicy policy_;
+    bool expect_continue_ = false;
+    bool body_whole_ = true;      // nothing of the request is left unread
+    bool keep_alive_ = false;
+    bool head_request_ = false;
+    bool last_response_ = false;
+
+    std::string out_head_, out_body_;
+    std::size_t out_done_ = 0;
+    bool broken_ = false;
+
+    std::shared_ptr<Park> park_;
+    std::unique_ptr<boost::asio::steady_timer> park_timer_;
+    bool polling_ = false, poll_again_ = false, poll_last_ = false;
+};
+
+}  // namespace pilvi::http
