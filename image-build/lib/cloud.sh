@@ -102,37 +102,37 @@ make_external_network() {
     allocation_pools: [{start: "\($p).10", end: "\($p).250"}]}')" "network_id=$public_id" >/dev/null
 }
 
-make_network() { # network, subnet and a router with a gateway on the external network
-  local subnet router
-  network_id=$(ensure demo network /v2.0/networks networks network demo '{}' name=demo)
-  subnet=$(ensure demo network /v2.0/subnets subnets subnet demo \
+make_network() { # [USER]: the user's network, subnet and a router with a gateway on the external network
+  local user=${1:-demo} subnet router
+  network_id=$(ensure "$user" network /v2.0/networks networks network "$user" '{}' "name=$user")
+  subnet=$(ensure "$user" network /v2.0/subnets subnets subnet "$user" \
     "{network_id: \"$network_id\", ip_version: 4, cidr: \"10.0.0.0/24\"}" "network_id=$network_id")
-  router=$(ensure demo network /v2.0/routers routers router demo "{external_gateway_info: {network_id: \"$public_id\"}}" name=demo)
-  if ! get demo network "/v2.0/ports?device_id=$router" | jq -e --arg id "$subnet" '[.ports[].fixed_ips[].subnet_id] | index($id)' >/dev/null; then
-    request demo PUT network "/v2.0/routers/$router/add_router_interface" "{\"subnet_id\": \"$subnet\"}" >/dev/null
+  router=$(ensure "$user" network /v2.0/routers routers router "$user" "{external_gateway_info: {network_id: \"$public_id\"}}" "name=$user")
+  if ! get "$user" network "/v2.0/ports?device_id=$router" | jq -e --arg id "$subnet" '[.ports[].fixed_ips[].subnet_id] | index($id)' >/dev/null; then
+    request "$user" PUT network "/v2.0/routers/$router/add_router_interface" "{\"subnet_id\": \"$subnet\"}" >/dev/null
   fi
 }
 
-make_security_group() { # ssh and ping from everywhere
-  local have rule
-  group_id=$(ensure demo network /v2.0/security-groups security_groups security_group ssh-and-ping \
+make_security_group() { # [USER]: ssh and ping from everywhere
+  local user=${1:-demo} have rule
+  group_id=$(ensure "$user" network /v2.0/security-groups security_groups security_group ssh-and-ping \
     '{description: "ssh and ping from everywhere"}' name=ssh-and-ping)
-  have=$(get demo network "/v2.0/security-group-rules?security_group_id=$group_id&direction=ingress")
+  have=$(get "$user" network "/v2.0/security-group-rules?security_group_id=$group_id&direction=ingress")
   for rule in '{"protocol": "tcp", "port_range_min": 22, "port_range_max": 22}' '{"protocol": "icmp"}'; do
     jq -e --argjson rule "$rule" 'any(.security_group_rules[]; contains($rule))' <<<"$have" >/dev/null ||
-      request demo POST network /v2.0/security-group-rules "$(jq -n --argjson rule "$rule" --arg id "$group_id" \
+      request "$user" POST network /v2.0/security-group-rules "$(jq -n --argjson rule "$rule" --arg id "$group_id" \
         '{security_group_rule: ({direction: "ingress", ethertype: "IPv4", security_group_id: $id} + $rule)}')" >/dev/null
   done
 }
 
-make_keypair() { # the key pair lives in the state directory
-  local public found
+make_keypair() { # [USER]: the key pair lives in the state directory
+  local user=${1:-demo} public found
   [ -s "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C pilvi-allinone -f "$state/id_ed25519"
   public=$(cat "$state/id_ed25519.pub")
-  found=$(get demo compute /os-keypairs | jq -r '.keypairs[].keypair | select(.name == "allinone") | .public_key')
+  found=$(get "$user" compute /os-keypairs | jq -r '.keypairs[].keypair | select(.name == "allinone") | .public_key')
   if [ "${found%$'\n'}" != "$public" ]; then
-    [ -z "$found" ] || request demo DELETE compute /os-keypairs/allinone >/dev/null
-    request demo POST compute /os-keypairs "$(jq -n --arg k "$public" '{keypair: {name: "allinone", public_key: $k}}')" >/dev/null
+    [ -z "$found" ] || request "$user" DELETE compute /os-keypairs/allinone >/dev/null
+    request "$user" POST compute /os-keypairs "$(jq -n --arg k "$public" '{keypair: {name: "allinone", public_key: $k}}')" >/dev/null
   fi
 }
 
