@@ -81,30 +81,30 @@ void set_owner(Call& call, const Resource& resource, json::object& row) {
     }
 }
 
+// What the body itself said of one object: defaults are nobody's wish, so only this needs write checks.
+const json::object& sent_object(const Call& call, const Resource& resource, const json::value* bulk_item) {
+    static const json::object none;
+    const json::value* sent = bulk_item ? bulk_item : &call.raw;
+    if (!bulk_item && call.service.style().wrapped && sent->is_object()) sent = sent->get_object().if_contains(resource.name);
+    return sent && sent->is_object() ? sent->get_object() : none;
+}
+
 Reply run_create(Call& call, const Resource& resource, const Operation& operation) {
     const json::array* bulk = nullptr;
     if (resource.bulk)
         if (const json::value* items = call.body.if_contains(resource.plural)) bulk = items->if_array();
     return call.store().write([&](Tx& tx) -> Reply {
-        json::array made;
-        const auto create_one = [&](json::object row) {
-            const json::object given = row;
+        const auto create_one = [&](json::object row, const json::value* bulk_item) {
             set_owner(call, resource, row);
             const json::object target = policy_target(call, tx, resource, row);
             call.enforce(operation.policy, target);
-            // Defaults are nobody's wish: only what the body carried needs a write check.
-            json::object asked;
-            const json::value* raw = call.service.style().wrapped && call.raw.is_object() ? call.raw.get_object().if_contains(resource.name) : &call.raw;
-            for (const auto& member : given)
-                if (bulk || (raw && raw->is_object() && raw->get_object().contains(member.key()))) asked[member.key()] = member.value();
-            check_writes(call, resource, asked, target, operation.policy);
-            made.push_back(viewed(call, tx, resource, insert_row(call, tx, resource, std::move(row))));
+            check_writes(call, resource, sent_object(call, resource, bulk_item), target, operation.policy);
+            return viewed(call, tx, resource, insert_row(call, tx, resource, std::move(row)));
         };
-        if (!bulk) {
-            create_one(call.body);
-            return wrap(call, resource, std::move(made.front().get_object()));
-        }
-        for (const json::value& item : *bulk) create_one(item.as_object());
+        if (!bulk) return wrap(call, resource, create_one(call.body, nullptr));
+        const json::array& sent = call.raw.get_object().at(resource.plural).get_array();
+        json::array made;
+        for (std::size_t i = 0; i < bulk->size(); ++i) made.push_back(create_one((*bulk)[i].as_object(), &sent[i]));
         return json::object{{resource.plural, std::move(made)}};
     });
 }
