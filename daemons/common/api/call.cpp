@@ -43,7 +43,7 @@ void* Call::app_pointer() const { return service.app(); }
 
 bool Call::allowed(std::string_view rule, const json::object& target) const {
     if (!target.empty()) return service.policy().allows(rule, who, target);
-    return service.policy().allows(rule, who, json::object{{"project_id", who.project_id}, {"user_id", who.user_id}});
+    return service.policy().allows(rule, who, json::object{{"project_id", who.project_id}, {"user_id", who.user_id}, {"domain_id", who.domain_id}});
 }
 
 namespace {

@@ -45,6 +45,9 @@ struct Route {
     Version since = {};
     Version until = {};
     std::span<const Field> query = {};   // with style.strict_query: the parameters that are allowed, and their types
+    // What the policy check is about, beyond the caller's own project and user: adds members (the path's parameters are there already). Runs in a
+    // read transaction before the handler. Without it the check sees {project_id, user_id, domain_id} of the caller.
+    void (*target)(Call&, Tx&, json::object& target) = nullptr;
 };
 
 enum class Verb : std::uint8_t { list, show, create, update, remove };

@@ -273,7 +273,15 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
         if (reply.status == 0) reply.status = action->status;
         return reply;
     }
-    if (route.access == Access::token) call.enforce(route.policy);
+    if (route.access == Access::token && route.target) {
+        json::object target;
+        for (const auto& [name, value] : call.path) target[name] = value;
+        service.store().read([&](Tx& tx) { route.target(call, tx, target); });
+        if (target.empty()) target["target"] = json::object();  // an empty one would stand for the caller's own
+        call.enforce(route.policy, target);
+    } else if (route.access == Access::token) {
+        call.enforce(route.policy);
+    }
     return route.handler(call);
 }
 
