@@ -121,18 +121,30 @@ configure_root() { # writes what depends on this host: name, addresses
     "$external_prefix" >"$network/20-br-ex.network"
 }
 
+nspawn() { # OPTION...: starts the container in the background; its process id goes to $state/nspawn.pid
+  local unit=pilvi-allinone-$machine log=$state/log/console.log
+  set -- systemd-nspawn --quiet --boot "--directory=$root" "--machine=$machine" --register=no --keep-unit \
+    --capability=all --private-users=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
+    --system-call-filter='add_key keyctl bpf @module' "$@"
+  if [ -d /run/systemd/system ]; then
+    # A unit of its own: the container's systemd needs a control group that was handed to it.
+    systemd-run --quiet --collect "--unit=$unit" --slice=machine.slice -p Delegate=yes -p KillMode=mixed -p TasksMax=infinity \
+      -p LimitNOFILE=1048576 -p "StandardOutput=append:$log" -p StandardError=inherit "$@" || return 1
+    systemctl show --property=MainPID --value "$unit" >"$state/nspawn.pid"
+  else
+    setsid "$@" >"$log" 2>&1 </dev/null 9>&- &
+    echo $! >"$state/nspawn.pid"
+  fi
+}
+
 start_machine() { # boots the machine and connects it to this host
   local options=() pid n interface=pv-$machine
   ! leader >/dev/null || return 0
   [ ! -c /dev/net/tun ] || options+=(--bind=/dev/net/tun)
   [ "$(cat "$state/accelerator")" != kvm ] || options+=(--bind=/dev/kvm)
   ! kernel_datapath || options+=(--bind-ro=/lib/modules)
-  setsid systemd-nspawn --quiet --boot "--directory=$root" "--machine=$machine" --register=no --keep-unit \
-    "--network-veth-extra=$interface:host0" --capability=all --private-users=no --resolv-conf=off --timezone=off \
-    --system-call-filter='add_key keyctl bpf @module' --link-journal=no --console=pipe "${options[@]}" \
-    >"$state/log/console.log" 2>&1 </dev/null 9>&- &
-  pid=$!
-  echo $pid >"$state/nspawn.pid"
+  nspawn "--network-veth-extra=$interface:host0" "${options[@]}" || return 1
+  pid=$(cat "$state/nspawn.pid")
   for ((n = 0; n < 100; n++)); do
     if leader >/dev/null && [ -e "/sys/class/net/$interface" ]; then break; fi
     kill -0 $pid 2>/dev/null || { tail -n 5 "$state/log/console.log"; return 1; }
