@@ -1,5 +1,6 @@
 #pragma once
 // Who calls: validating a token at the identity service, with a short cache; and being a caller: a session of the daemon's own service user.
+#include <array>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -7,9 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "base/time.h"
+#include "config/config.h"
 #include "http/http.h"
 
 namespace pilvi {
@@ -84,9 +87,24 @@ private:
 // Context from the body of GET /v3/auth/tokens.
 Context context_from_token(const json::object& token);
 
-struct Setting;
-// identity.url, identity.username, identity.project, identity.domain, identity.region: for a daemon's settings table.
-class Config;
-SessionOptions session_options(const Config& config);  // password from credential "service-password"
+// A daemon's settings table with identity.url, .username, .project, .domain and .region before its own:
+//   constexpr auto settings = with_identity_settings("glance", {{"listen.port", SettingKind::integer, "9292", "TCP port.", 0, 65535}, ...});
+template <std::size_t N> constexpr std::array<Setting, N + 5> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
+    std::array<Setting, N + 5> out{{
+        {"identity.url", SettingKind::text, "http://127.0.0.1:5000/v3", "Base URL of the identity service, with its version."},
+        {"identity.username", SettingKind::text, username, "The daemon's own user; its password is the credential service-password."},
+        {"identity.project", SettingKind::text, "service", "Project of that user."},
+        {"identity.domain", SettingKind::text, "Default", "Domain of that user and project."},
+        {"identity.region", SettingKind::text, "RegionOne", "Region whose endpoints are used."},
+    }};
+    for (std::size_t i = 0; i < N; ++i) out[i + 5] = own[i];
+    return out;
+}
+// Of those settings, with the password from credential "service-password".
+SessionOptions session_options(const Config& config);
+
+// The Error that an answer with a status other than 2xx stands for; its message is taken from the envelope of whatever service style, its type from
+// neutron's.
+Error error_of(const http::Response& response, std::string_view what);
 
 }  // namespace pilvi
