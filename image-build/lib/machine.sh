@@ -165,6 +165,14 @@ stop_machine() { # powers it off cleanly; its end within a minute is enforced
     progress "$(tail -n 1 "$state/log/console.log" | tr -d '\033')"
     sleep 0.1
   done
-  kill -KILL "$nspawn" "$pid" 2>/dev/null || :
+  cut_power
+}
+
+cut_power() { # ends the machine at once
+  local pid
+  pid=$(leader) || { rm -f "$state/nspawn.pid"; return 0; }
+  kill -KILL "$(cat "$state/nspawn.pid")" "$pid" 2>/dev/null || :
+  # The container's processes end with its PID 1; its files are free then.
+  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
   rm -f "$state/nspawn.pid"
 }
