@@ -1,0 +1,22 @@
+#pragma once
+// What the node itself says: uptime, memory in use, space, this boot.
+#include <cstdint>
+#include <string>
+
+namespace pilvi::compute_agent {
+
+// Differs for each boot of the node, of a container too (whose kernel's boot id stays): the boot id and the start of process 1.
+std::string boot_epoch();
+std::int64_t uptime_seconds();
+std::int64_t memory_available_mib();
+
+struct Space {
+    std::int64_t total = 0, available = 0;  // bytes
+};
+Space space_of(const std::string& directory);
+
+std::string host_name();
+// The address that this node uses towards `host` (a name or an address), "127.0.0.1" where there is no way.
+std::string address_towards(const std::string& host);
+
+}  // namespace pilvi::compute_agent
