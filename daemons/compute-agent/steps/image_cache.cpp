@@ -177,6 +177,10 @@ void ImageCache::download(const ImageRef& image, const std::string& path) {
     Digest digest(strong ? image.hash_algo : "md5");
     std::int64_t got = 0;
     fetch_(image, [&](std::string_view bytes) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (ending_) throw Error(Errc::unavailable, "the agent ends");
+        }
         got += static_cast<std::int64_t>(bytes.size());
         if (image.size > 0 && got > image.size) throw Error(Errc::bad_gateway, "The image " + image.id + " is longer than the image service says");
         digest.add(bytes);

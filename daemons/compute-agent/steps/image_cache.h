@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/time.h"
 #include "drivers/qemu_img.h"
 #include "steps/desired.h"

@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t gib = 1 << 30;
 constexpr int most_steps = 16;  // of one server in one pass
 constexpr Micros retry_after = 5'000'000;
+constexpr Micros pass_limit = 10'000'000;  // then the pass only observes, reports, and asks for the next
 
 bool passes_by_itself(Errc code) { return code == Errc::unavailable || code == Errc::timeout || code == Errc::bad_gateway; }
 
@@ -77,6 +78,7 @@ json::object Servers::pass(const json::object& desired, std::chrono::millisecond
     std::set<std::string> wanted;
     usage_ = {};
     used_images_.clear();
+    enough_at_ = clock_() + pass_limit;
     const json::array& servers = array_or_empty(desired, "servers");
     for (const json::value& item : servers) {
         if (!item.is_object()) continue;
@@ -111,10 +113,10 @@ json::object Servers::reconcile(const json::object& document, const std::map<std
 
     Decision decision;
     std::string reason;
-    if (const auto retry = retry_.find(id); retry != retry_.end() && clock_() < retry->second) {
-        decision = plan({.desired = c.desired, .record = c.record, .domain = c.domain, .epoch = epoch_, .now = clock_(),
-                         .shutdown_limit = options_.shutdown_limit, .leftovers = fs::exists(path(id))});
-        reason = last_trouble_[id];
+    const auto retry = retry_.find(id);
+    if (clock_() > enough_at_ || (retry != retry_.end() && clock_() < retry->second)) {
+        decision = look_only(c);
+        if (retry != retry_.end()) reason = last_trouble_[id];
         c.again_soon = true;
     } else {
         retry_.erase(id);
@@ -126,8 +128,7 @@ json::object Servers::reconcile(const json::object& document, const std::map<std
             retry_[id] = clock_() + retry_after;
             reason = last_trouble_[id] = error.message();
             refresh(c);
-            decision = plan({.desired = c.desired, .record = c.record, .domain = c.domain, .epoch = epoch_, .now = clock_(),
-                             .shutdown_limit = options_.shutdown_limit, .leftovers = fs::exists(path(id))});
+            decision = look_only(c);
             c.again_soon = true;
         }
     }
@@ -145,14 +146,18 @@ json::object Servers::reconcile(const json::object& document, const std::map<std
     return out;
 }
 
+Decision Servers::look_only(const Current& c) const {
+    Micros limit = options_.shutdown_limit;
+    if (const auto own = parse_integer(property(c.desired.image, "os_shutdown_timeout", "")); own && *own >= 0 && *own <= 3600) limit = *own * 1'000'000;
+    return plan({.desired = c.desired, .record = c.record, .domain = c.domain, .epoch = epoch_, .now = clock_(), .shutdown_limit = limit,
+                 .leftovers = fs::exists(path(c.desired.id))});
+}
+
 // Plans and acts until nothing is left to do at once. What passes by itself is thrown; every other failure is recorded.
 Decision Servers::step(Current& c) {
     Decision decision;
     for (int i = 0; i < most_steps; ++i) {
-        Micros limit = options_.shutdown_limit;
-        if (const auto own = parse_integer(property(c.desired.image, "os_shutdown_timeout", "")); own && *own >= 0 && *own <= 3600) limit = *own * 1'000'000;
-        decision = plan({.desired = c.desired, .record = c.record, .domain = c.domain, .epoch = epoch_, .now = clock_(), .shutdown_limit = limit,
-                         .leftovers = fs::exists(path(c.desired.id))});
+        decision = look_only(c);
         if (decision.action == Action::none) return decision;
         if (decision.action == Action::wait) {
             c.again_soon = true;

@@ -57,6 +57,7 @@ private:
         bool again_soon = false;
     };
     json::object reconcile(const json::object& document, const std::map<std::string, DomainInfo>& domains, std::chrono::milliseconds* again);
+    Decision look_only(const Current& c) const;
     Decision step(Current& c);
     void act(Current& c, const Decision& decision);
     bool build(Current& c);
@@ -88,6 +89,7 @@ private:
     std::map<std::string, std::string> last_trouble_;
     std::set<std::string> used_images_;
     Micros pruned_ = 0;
+    Micros enough_at_ = 0;                           // of the pass that runs
 };
 
 }  // namespace pilvi::compute_agent

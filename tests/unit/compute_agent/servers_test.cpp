@@ -1,0 +1,314 @@
+// The whole pass with the imitated hypervisor, and with one that fails or ends in the middle.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/fd.h"
+#include "drivers/fake.h"
+#include "steps/servers.h"
+#include "support/temp_dir.h"
+
+using namespace pilvi;
+using namespace pilvi::compute_agent;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* server_id = "11111111-2222-4333-8444-555555555555";
+constexpr const char* image_id = "21111111-2222-4333-8444-555555555555";
+
+// Answers for ovs-vsctl; runs qemu-img, prlimit and genisoimage for real.
+class Runner final : public CommandRunner {
+public:
+    CommandResult run(const Command& command) override {
+        if (command.argv[0] != "/usr/bin/ovs-vsctl") return system_.run(command);
+        calls.push_back(command.argv.back());
+        return {.status = 0, .out = command.argv[2] == "--format=json" ? R"({"data": [["tap1"]], "headings": ["name"]})" : "netdev\n", .err = {}};
+    }
+    std::vector<std::string> calls;
+
+private:
+    SystemCommandRunner system_;
+};
+
+// The imitation with storage, and with a failure or an end at the n-th call.
+struct Ended {};
+class Breakable final : public Hypervisor {
+public:
+    Breakable() : inner_(make_fake({})) {}
+    HypervisorFacts facts() override { return inner_->facts(); }
+    std::vector<DomainInfo> list() override { return inner_->list(); }
+    DomainInfo look(const std::string& id) override { return inner_->look(id); }
+    void start_paused(const DomainSpec& spec) override {
+        last = spec;
+        count();
+        if (!start_error.empty()) throw Error(Errc::internal, start_error);
+        inner_->start_paused(spec);
+        count();
+    }
+    void resume(const std::string& id) override { around([&] { inner_->resume(id); }); }
+    void ask_shutdown(const std::string& id) override {
+        if (deaf) return;
+        around([&] { inner_->ask_shutdown(id); });
+    }
+    void destroy(const std::string& id) override { around([&] { inner_->destroy(id); }); }
+    void remove(const std::string& id) override { around([&] { inner_->remove(id); }); }
+    bool needs_storage() const override { return true; }
+    void on_event(std::function<void()>) override {}
+
+    DomainSpec last;
+    std::string start_error;
+    bool deaf = false;
+    int until_end = -1;
+
+private:
+    void count() {
+        if (until_end > 0 && --until_end == 0) throw Ended{};
+    }
+    template <class F> void around(F&& f) {
+        count();
+        f();
+        count();
+    }
+    std::unique_ptr<Hypervisor> inner_;
+};
+
+struct Node {
+    testing::TempDir directory;
+    Runner runner;
+    QemuImg qemu_img{runner};
+    Ovs ovs{runner};
+    Breakable hypervisor;
+    Micros now = 1'000'000'000;
+    std::string epoch = "boot";
+    std::atomic<int> fetched{0};
+    std::string content = std::string(1 << 20, 'i');
+    std::string disk_format = "raw";
+    std::unique_ptr<ImageCache> images;
+    std::unique_ptr<Servers> servers;
+    std::mutex mutex;
+    std::condition_variable changed;
+    int changes = 0;
+
+    Node() { restart(); }
+
+    // The agent's start: nothing but the files and the hypervisor remain.
+    void restart() {
+        servers.reset();
+        images.reset();
+        images = std::make_unique<ImageCache>(
+            ImageCacheOptions{.directory = directory.path() + "/_base"}, qemu_img,
+            [this](const ImageRef&, const std::function<void(std::string_view)>& sink) {
+                ++fetched;
+                for (std::size_t at = 0; at < content.size(); at += 65536) sink(std::string_view(content).substr(at, 65536));
+            },
+            [this] {
+                const std::lock_guard lock(mutex);
+                ++changes;
+                changed.notify_all();
+            });
+        ServersOptions o;
+        o.directory = directory.path() + "/instances";
+        o.scratch = directory.path();
+        servers = std::make_unique<Servers>(o, hypervisor, *images, qemu_img, ovs, runner, [](const std::string&) { return json::object{{"meta_data", json::object{}}}; },
+                                            epoch, [this] { return now; });
+    }
+
+    json::object desired(std::string_view power, std::int64_t generation = 1) const {
+        return parse_json(R"({"id": ")" + std::string(server_id) + R"(", "name": "instance-00000001", "generation": )" + std::to_string(generation) +
+                          R"(, "power": ")" + std::string(power) + R"(", "vif_plugged": true, "flavor": {"name": "f", "vcpus": 1, "ram_mb": 128, "disk_gb": 1},
+            "image": {"id": ")" + image_id + R"(", "disk_format": ")" + disk_format + R"(", "size": )" + std::to_string(content.size()) + R"(},
+            "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "fa:16:3e:00:00:01"}], "config_drive": true, "tasks": []})").as_object();
+    }
+
+    json::object pass_once(const json::object& server) {
+        std::chrono::milliseconds again{0};
+        const json::object set{{"servers", json::array{server}}};
+        const json::object reports = servers->pass(set, &again);
+        return reports.at(server_id).as_object();
+    }
+
+    // A pass, and another for each image that arrives.
+    json::object pass(const json::object& server) {
+        while (true) {
+            int before = 0;
+            {
+                const std::lock_guard lock(mutex);
+                before = changes;
+            }
+            json::object report = pass_once(server);
+            if (string_or(report, "state") != "building" || !report["reason"].is_null()) return report;
+            std::unique_lock lock(mutex);
+            if (!changed.wait_for(lock, std::chrono::seconds(20), [&] { return changes > before; })) return report;
+        }
+    }
+
+    std::string state(const json::object& server) { return string_or(pass(server), "state"); }
+    std::string file(const std::string& name) const { return directory.path() + "/instances/" + server_id + "/" + name; }
+    bool clean() { return !fs::exists(file("record.json")) && !fs::exists(directory.path() + "/instances/" + server_id) && hypervisor.list().empty(); }
+};
+
+}  // namespace
+
+TEST_CASE("a server's life: build, stop, start, delete") {
+    Node node;
+    CHECK(node.state(node.desired("running")) == "running");
+    CHECK(fs::exists(node.file("disk")));
+    CHECK(fs::exists(node.file("disk.config")));
+    CHECK(node.hypervisor.last.userspace_datapath);
+    CHECK(node.hypervisor.last.disks[0].backing_format == "raw");
+    CHECK(node.qemu_img.info(node.file("disk"), "qcow2").virtual_size == 1 << 30);
+    CHECK(node.state(node.desired("stopped", 2)) == "stopped");
+    CHECK(node.state(node.desired("running", 3)) == "running");
+    CHECK(node.state(node.desired("deleted", 4)) == "absent");
+    CHECK(node.clean());
+    CHECK(node.runner.calls.back() == "tap1");
+    CHECK(node.fetched == 1);
+}
+
+TEST_CASE("the agent's end at any instruction changes nothing of the result") {
+    for (int at = 1; at <= 12; ++at) {
+        CAPTURE(at);
+        Node node;
+        node.hypervisor.until_end = at;
+        int ends = 0;
+        std::int64_t generation = 0;
+        for (const char* power : {"running", "stopped", "running", "deleted"}) {
+            ++generation;
+            const char* wanted = std::string_view(power) == "deleted" ? "absent" : power;
+            for (int tries = 0; tries < 3; ++tries) {
+                try {
+                    CHECK(node.state(node.desired(power, generation)) == wanted);
+                    break;
+                } catch (const Ended&) {
+                    ++ends;
+                    node.restart();
+                }
+            }
+        }
+        CHECK(ends <= 1);
+        CHECK(node.clean());
+    }
+}
+
+TEST_CASE("a server that cannot start leaves nothing but its reason") {
+    Node node;
+    node.hypervisor.start_error = "no such machine type";
+    json::object report = node.pass(node.desired("running"));
+    CHECK(string_or(report, "state") == "error");
+    CHECK(string_or(report, "reason") == "no such machine type");
+    CHECK_FALSE(fs::exists(node.file("disk")));
+    CHECK(node.hypervisor.list().empty());
+    node.restart();
+    CHECK(node.state(node.desired("running")) == "error");
+    node.hypervisor.start_error.clear();
+    CHECK(node.state(node.desired("running", 2)) == "running");
+}
+
+TEST_CASE("a server that ran keeps its disk when it cannot start again") {
+    Node node;
+    CHECK(node.state(node.desired("running")) == "running");
+    write_file(node.file("precious"), "x");
+    node.state(node.desired("stopped", 2));
+    node.hypervisor.start_error = "broken";
+    CHECK(node.state(node.desired("running", 3)) == "error");
+    CHECK(fs::exists(node.file("precious")));
+    node.hypervisor.start_error.clear();
+    CHECK(node.state(node.desired("running", 4)) == "running");
+    CHECK(fs::exists(node.file("precious")));
+}
+
+TEST_CASE("an image that does not fit the flavor's disk is refused before a disk is made") {
+    Node node;
+    const std::string big = node.directory.path() + "/big.qcow2";
+    node.runner.check({"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", big, "2G"});
+    node.content = read_file(big);
+    node.disk_format = "qcow2";
+    const json::object report = node.pass(node.desired("running"));
+    CHECK(string_or(report, "reason") ==
+          "Flavor's disk is too small for requested image. Flavor disk is 1073741824 bytes, image is 2147483648 bytes.");
+}
+
+TEST_CASE("a disk image with the wrong bytes is refused") {
+    Node node;
+    json::object server = node.desired("running");
+    server["image"].as_object()["checksum"] = "d41d8cd98f00b204e9800998ecf8427e";
+    const json::object report = node.pass(server);
+    CHECK(string_or(report, "state") == "error");
+    CHECK(string_or(report, "reason").find("does not have the checksum") != std::string::npos);
+    CHECK(fs::is_empty(node.directory.path() + "/_base"));
+}
+
+TEST_CASE("a hard reboot is done once") {
+    Node node;
+    node.state(node.desired("running"));
+    const std::int64_t first = node.hypervisor.list()[0].run;
+    json::object server = node.desired("running", 2);
+    const std::string task = "41111111-2222-4333-8444-555555555555";
+    server["tasks"] = json::array{json::object{{"id", task}, {"verb", "reboot_hard"}, {"deadline", nullptr}}};
+    json::object report = node.pass(server);
+    CHECK(find_path(report, "tasks." + task + ".done")->as_bool());
+    CHECK(find_path(report, "tasks." + task + ".error")->is_null());
+    const std::int64_t second = node.hypervisor.list()[0].run;
+    CHECK(second != first);
+    node.restart();
+    node.pass(server);
+    CHECK(node.hypervisor.list()[0].run == second);
+    report = node.pass(node.desired("running", 3));
+    CHECK(report.at("tasks").as_object().empty());
+}
+
+TEST_CASE("a guest that does not listen is ended after the time limit") {
+    Node node;
+    node.state(node.desired("running"));
+    node.hypervisor.deaf = true;
+    CHECK(node.state(node.desired("stopped", 2)) == "running");
+    node.now += 61'000'000;
+    CHECK(node.state(node.desired("stopped", 2)) == "stopped");
+}
+
+TEST_CASE("after a restart of the node its servers run again") {
+    Node node;
+    node.state(node.desired("running"));
+    node.hypervisor.destroy(server_id);
+    SUBCASE("not when only the guest ended") { CHECK(node.state(node.desired("running")) == "stopped"); }
+    SUBCASE("when the node was started anew") {
+        node.epoch = "another boot";
+        node.restart();
+        CHECK(node.state(node.desired("running")) == "running");
+    }
+}
+
+TEST_CASE("what nobody wants is removed after its time") {
+    Node node;
+    node.state(node.desired("running"));
+    std::chrono::milliseconds again{0};
+    node.servers->pass({{"servers", json::array{}}}, &again);
+    CHECK(node.hypervisor.list().size() == 1);
+    node.now += 31'000'000;
+    node.servers->pass({{"servers", json::array{}}}, &again);
+    CHECK(node.clean());
+}
+
+TEST_CASE("many servers of one image fetch it once") {
+    Node node;
+    json::array servers;
+    for (int i = 0; i < 20; ++i) {
+        json::object server = node.desired("running");
+        server["id"] = "11111111-2222-4333-8444-5555555555" + std::to_string(10 + i);
+        server["name"] = "instance-" + std::to_string(i);
+        servers.push_back(std::move(server));
+    }
+    const json::object set{{"servers", servers}};
+    std::chrono::milliseconds again{0};
+    node.servers->pass(set, &again);
+    {
+        std::unique_lock lock(node.mutex);
+        REQUIRE(node.changed.wait_for(lock, std::chrono::seconds(20), [&] { return node.changes > 0; }));
+    }
+    const json::object reports = node.servers->pass(set, &again);
+    for (const auto& [id, report] : reports) CHECK(string_or(report.as_object(), "state") == "running");
+    CHECK(node.fetched == 1);
+    CHECK(node.servers->usage().running == 20);
+}
