@@ -148,6 +148,7 @@ private:
         o.keep_images = micros(config_.seconds("images.keep"));
         o.bridge = config_.text("ovs.bridge");
         o.datapath = config_.text("ovs.datapath");
+        o.disk_cache = direct_io_works(state_) ? "none" : "writeback";
         o.kvm = kvm_;
         o.cpu_mode = config_.text("libvirt.cpu_mode") != "auto" ? config_.text("libvirt.cpu_mode") : kvm_ ? "host-model" : "custom";
         o.cpu_model = config_.text("libvirt.cpu_model");

@@ -77,10 +77,14 @@ void put_platform(std::string& out, const DomainSpec& s) {
 }
 
 // The backing chain is spelled out, so libvirt reads no header that a guest could have written.
-void put_disk(std::string& out, const DiskSpec& d, std::string_view bus, char letter) {
+void put_disk(std::string& out, const DomainSpec& s, const DiskSpec& d, char letter) {
+    const std::string_view bus = s.disk_bus;
     const std::string_view prefix = bus == "virtio" ? "vd" : "sd";
     put(out, "    <disk type='file' device='disk'>");
-    put(out, "      <driver name='qemu' type='{}'{}/>", e(d.format), d.read_only ? "" : " cache='none' discard='unmap'");
+    if (d.read_only)
+        put(out, "      <driver name='qemu' type='{}'/>", e(d.format));
+    else
+        put(out, "      <driver name='qemu' type='{}' cache='{}' discard='unmap'/>", e(d.format), e(s.disk_cache));
     put(out, "      <source file='{}'/>", e(d.path));
     if (!d.backing_path.empty()) {
         put(out, "      <backingStore type='file'>");
@@ -115,9 +119,9 @@ void put_port(std::string& out, const DomainSpec& s, const PortSpec& p) {
 void put_devices(std::string& out, const DomainSpec& s) {
     put(out, "  <devices>");
     char letter = 'a';
-    for (const DiskSpec& disk : s.disks) put_disk(out, disk, s.disk_bus, letter++);
+    for (const DiskSpec& disk : s.disks) put_disk(out, s, disk, letter++);
     // Not a CD-ROM: the cloud kernels have no driver for the SATA controller of q35.
-    if (s.config_drive) put_disk(out, *s.config_drive, s.disk_bus, letter++);
+    if (s.config_drive) put_disk(out, s, *s.config_drive, letter++);
     if (s.disk_bus == "scsi") put(out, "    <controller type='scsi' index='0' model='virtio-scsi'/>");
     if (s.machine.find("q35") != std::string::npos) {
         put(out, "    <controller type='pci' model='pcie-root'/>");

@@ -37,6 +37,7 @@ struct DomainSpec {
     std::string cpu_mode;         // "host-passthrough" | "host-model" | "custom" | "none"
     std::string cpu_model;        // with "custom"
     std::string machine = "q35";
+    std::string disk_cache = "none";     // of the writable disks: "none" (needs O_DIRECT), "writeback"
     std::string disk_bus = "virtio";     // "virtio" | "scsi" | "sata"
     std::string nic_model = "virtio";    // "virtio" | "e1000" | "e1000e" | "rtl8139"
     std::vector<DiskSpec> disks;  // the first is the boot disk

@@ -1,6 +1,7 @@
 #include "drivers/node.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
@@ -43,6 +44,13 @@ Space space_of(const std::string& directory) {
     if (statvfs(directory.c_str(), &info) != 0) throw Error(Errc::internal, "cannot read the space of " + directory + ": " + std::strerror(errno));
     return {.total = static_cast<std::int64_t>(info.f_blocks) * static_cast<std::int64_t>(info.f_frsize),
             .available = static_cast<std::int64_t>(info.f_bavail) * static_cast<std::int64_t>(info.f_frsize)};
+}
+
+bool direct_io_works(const std::string& directory) {
+    const std::string path = directory + "/.direct-io";
+    const UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
+    ::unlink(path.c_str());
+    return static_cast<bool>(fd);
 }
 
 std::string host_name() {

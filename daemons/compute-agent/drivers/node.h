@@ -15,6 +15,9 @@ struct Space {
 };
 Space space_of(const std::string& directory);
 
+// Files of this directory can be opened with O_DIRECT (not on tmpfs, for one).
+bool direct_io_works(const std::string& directory);
+
 std::string host_name();
 // The address that this node uses towards `host` (a name or an address), "127.0.0.1" where there is no way.
 std::string address_towards(const std::string& host);

@@ -49,7 +49,7 @@ DiskInfo QemuImg::info(const std::string& path, const std::string& format) {
 }
 
 void QemuImg::convert_to_raw(const std::string& from, const std::string& format, const std::string& to) {
-    runner_.check(Command{.argv = limited(1800, {"convert", "-f", qemu_format(format), "-O", "raw", "-t", "none", "-T", "none", file(from), file(to)}),
+    runner_.check(Command{.argv = limited(1800, {"convert", "-f", qemu_format(format), "-O", "raw", file(from), file(to)}),
                    .limit = std::chrono::hours(1)});
 }
 

@@ -296,6 +296,7 @@ DomainSpec Servers::domain_spec(const Current& c) {
     s.machine = machine_type(property(d.image, "hw_machine_type", options_.machine));
     s.disk_bus = one_of(property(d.image, "hw_disk_bus", "virtio"), {"virtio", "scsi", "sata"}, "disk bus");
     s.nic_model = one_of(property(d.image, "hw_vif_model", "virtio"), {"virtio", "e1000", "e1000e", "rtl8139"}, "network card");
+    s.disk_cache = options_.disk_cache;
     s.bridge = options_.bridge;
     s.spare_slots = options_.spare_slots;
     s.console_log = console_log(d.id);

@@ -29,6 +29,7 @@ struct ServersOptions {
     bool kvm = false;
     std::string cpu_mode, cpu_model;            // for guests
     std::string machine = "q35";
+    std::string disk_cache = "none";
     int spare_slots = 16;
 };
 
