@@ -24,7 +24,7 @@ namespace {
 
 using enum SettingKind;
 
-constexpr Setting settings[] = {
+constexpr auto settings = with_identity_settings("nova", {
     {"listen.port", integer, "8780", "Port of the agent's own API (console output), for pilvi-compute.", 0, 65535},
     {"agent.host", text, "", "Name of this node in the cloud; empty: the host name."},
     {"agent.heartbeat", seconds, "20", "A report is sent at least this often.", 1, 60},
@@ -51,7 +51,7 @@ constexpr Setting settings[] = {
     {"inventory.cpu_allocation_ratio", text, "16.0", "Virtual processors per real one."},
     {"inventory.memory_allocation_ratio", text, "1.5", "Guests' memory per real memory."},
     {"inventory.disk_allocation_ratio", text, "1.0", "Guests' disk space per real space."},
-};
+});
 
 Micros micros(std::chrono::milliseconds time) { return time.count() * 1000; }
 
