@@ -199,7 +199,7 @@ void Cases::matrix(std::span<const Row> rows) {
             const std::string who = entry.substr(0, colon);
             const auto variable = vars.find(who + "_token");
             const std::string token = who == "none" ? "" : variable != vars.end() ? variable->second : who;
-            run({.name = who, .method = row.method, .path = row.path, .token = token, .body = row.body,
+            run({.name = who, .method = row.method, .path = std::string(row.path), .token = token, .body = row.body,
                  .status = int(parse_integer(entry.substr(colon + 1)).value_or(0))});
         }
 }

@@ -34,7 +34,7 @@ using Pairs = std::vector<std::pair<std::string, std::string>>;
 struct Case {
     std::string_view name = {};       // in a failure's message, besides method and path
     std::string_view method = "GET";
-    std::string_view path;            // with query string
+    std::string path;                 // with query string
     std::string_view token = {};      // X-Auth-Token; "" = none. With Callers: a caller's name
     std::string body = {};            // "" = none; sent as application/json unless `headers` says otherwise
     int status = 200;

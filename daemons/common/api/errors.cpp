@@ -1,4 +1,5 @@
 #include "api/service.h"
+#include "api/versions.h"
 
 namespace pilvi::api {
 namespace {
@@ -87,7 +88,40 @@ Error not_found(Dialect dialect, const Resource& resource, std::string_view id) 
     return {Errc::not_found, key};
 }
 
-http::Response error_response(const ServiceStyle& style, const Error& error, std::string_view request_id) {
+namespace {
+
+// The text that stands before the message: of WebOb's exceptions, which the original answers with.
+std::string_view explanation(int status) {
+    switch (status) {
+        case 400: return "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+        case 403: return "Access was denied to this resource.";
+        case 404: return "The resource could not be found.";
+        case 405: return "The method is not allowed for this resource. ";
+        case 406: return "The resource could not be generated that was acceptable to your browser. ";
+        case 409: return "There was a conflict when trying to complete your request.";
+        case 415: return "The request media type is not supported by this server.";
+        default: return "";
+    }
+}
+
+json::object placement_body(const ServiceStyle& style, const Error& error, int status, std::string_view request_id, Version version) {
+    const std::string_view before = explanation(status);
+    const std::string detail = before.empty()            ? error.message()
+                               : before == error.message() ? std::string(before) + "\n\n   "
+                                                           : std::string(before) + "\n\n " + error.message() + "  ";
+    json::object entry{{"status", status}, {"title", http::reason_phrase(status)}, {"detail", detail}};
+    if (version >= Version{1, 23}) entry["code"] = error.type().empty() ? "placement.undefined_code" : error.type();
+    if (!request_id.empty()) entry["request_id"] = request_id;
+    if (status == 406 && !version) {
+        entry["max_version"] = version_text(style.version_most);
+        entry["min_version"] = version_text(style.version_least);
+    }
+    return {{"errors", json::array{std::move(entry)}}};
+}
+
+}  // namespace
+
+http::Response error_response(const ServiceStyle& style, const Error& error, std::string_view request_id, Version version) {
     http::Response response;
     const int status = status_of(style.dialect, error.code());
     response.status = status;
@@ -98,14 +132,7 @@ http::Response error_response(const ServiceStyle& style, const Error& error, std
         case Dialect::network:
             body = {{"NeutronError", {{"type", network_type(error)}, {"message", error.message()}, {"detail", ""}}}};
             break;
-        case Dialect::placement:
-            body = {{"errors",
-                     json::array{{{"status", status},
-                                  {"title", reason},
-                                  {"detail", error.message()},
-                                  {"code", error.type().empty() ? "placement.undefined_code" : error.type()},
-                                  {"request_id", request_id}}}}};
-            break;
+        case Dialect::placement: body = placement_body(style, error, status, request_id, version); break;
         case Dialect::identity: body = {{"error", {{"code", status}, {"message", error.message()}, {"title", reason}}}}; break;
         case Dialect::image: break;
     }

@@ -156,6 +156,10 @@ namespace {
 void check_content_type(const ServiceStyle& style, const http::Headers& headers) {
     std::string_view type = headers.get("Content-Type");
     type = trim(type.substr(0, type.find(';')));
+    if (style.dialect == Dialect::placement && !equals_ignoring_case(type, "application/json")) {
+        if (type.empty()) throw Error(Errc::bad_request, "content-type header required when content-length > 0");
+        throw Error(Errc::unsupported_media, "The media type " + std::string(type.substr(0, 100)) + " is not supported, use application/json");
+    }
     if (type.empty() || equals_ignoring_case(type, "application/json") || lower(type).ends_with("json") ||
         lower(type).ends_with("json-patch"))
         return;
@@ -253,7 +257,8 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     Match match = router.match(request.method, request.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
     if (!open && style.token_before_route) who = authenticate(service, request, request_id);
-    if (!open) version = requested_version(style, request.headers);
+    // Placement's root has microversions too: clients negotiate there.
+    if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
     if (version) match = router.match(request.method, request.path, version);
     if (!match.endpoint) {
         if (!match.path_known) throw Error(Errc::not_found, style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
@@ -316,7 +321,7 @@ http::Response Service::handle(http::Request& request) {
             if (!response.headers.has("Content-Type")) response.headers.set("Content-Type", "application/json");
         }
     } catch (const Error& error) {
-        response = error_response(spec_.style, error, request_id);
+        response = error_response(spec_.style, error, request_id, version);
         if (http_status(error.code()) >= 500)
             log::error(error.message() + ", answered " + std::to_string(response.status), {{"REQUEST_ID", request_id}});
     } catch (const std::exception& error) {

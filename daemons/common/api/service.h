@@ -80,7 +80,7 @@ private:
 
 // The dialect's error for an object that is not there, in its words.
 Error not_found(Dialect dialect, const Resource& resource, std::string_view id);
-// The one place where an Error becomes a response.
-http::Response error_response(const ServiceStyle& style, const Error& error, std::string_view request_id);
+// The one place where an Error becomes a response. `version`: the microversion of the request, {} where it was not understood.
+http::Response error_response(const ServiceStyle& style, const Error& error, std::string_view request_id, Version version = {});
 
 }  // namespace pilvi::api

@@ -1,0 +1,32 @@
+#include "api/service.h"
+#include "identity/identity.h"
+#include "pilvi_placement_schema.h"
+#include "resources/routes.h"
+#include "service/service.h"
+
+namespace {
+
+constexpr auto settings = pilvi::with_identity_settings(
+    "placement", {
+                     {"listen.port", pilvi::SettingKind::integer, "8778", "TCP port.", 0, 65535},
+                     {"database.url", pilvi::SettingKind::text, "sqlite:/var/lib/pilvi/placement/placement.sqlite",
+                      "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
+                     {"policy.file", pilvi::SettingKind::text, "", "YAML file of policy rules that replace the defaults; empty for none."},
+                 });
+constexpr pilvi::DaemonSpec spec{"placement", "The placement API: resource providers, inventories and allocations.", settings};
+
+void run(pilvi::Daemon& daemon) {
+    const pilvi::Config& config = daemon.config();
+    const auto store = pilvi::Store::open(config.text("database.url"), pilvi::placement::migrations());
+    pilvi::placement::add_standard_names(*store);
+    pilvi::Session session(pilvi::session_options(config));
+    pilvi::TokenValidator validator(session, config.text("identity.url"));
+    pilvi::api::Service service(pilvi::placement::service_spec(), *store, validator, daemon.metrics(), nullptr);
+    if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+    daemon.serve(service);
+    daemon.run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) { return pilvi::daemon_main(argc, argv, spec, run); }
