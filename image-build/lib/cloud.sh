@@ -128,6 +128,7 @@ make_security_group() { # [USER]: ssh and ping from everywhere
 make_keypair() { # [USER]: the key pair lives in the state directory
   local user=${1:-demo} public found
   [ -s "$state/id_ed25519" ] || ssh-keygen -q -t ed25519 -N '' -C pilvi-allinone -f "$state/id_ed25519"
+  hand_over "$state"/id_ed25519{,.pub}
   public=$(cat "$state/id_ed25519.pub")
   found=$(get "$user" compute /os-keypairs | jq -r '.keypairs[].keypair | select(.name == "allinone") | .public_key')
   if [ "${found%$'\n'}" != "$public" ]; then

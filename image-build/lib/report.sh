@@ -15,6 +15,11 @@ write_clouds() { # clouds.yaml in the state directory: "pilvi" is the administra
     } >"$state/clouds.yaml.new"
     mv "$state/clouds.yaml.new" "$state/clouds.yaml"
   )
+  hand_over "$state/clouds.yaml"
+}
+
+hand_over() { # FILE...: to the user who called sudo
+  [ -z "${SUDO_UID:-}" ] || chown "$SUDO_UID:$SUDO_GID" "$@"
 }
 
 daemon_table() { # unit, state, proportional set size
