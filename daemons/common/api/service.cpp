@@ -39,6 +39,8 @@ bool wants_json(const Endpoint& endpoint) {
     return r.json_body || r.any_body || !r.wrapper.empty() || !r.body.empty() || !r.actions.empty();
 }
 
+Error unexpected() { return {Errc::internal, "An unexpected error prevented the server from fulfilling your request."}; }
+
 std::string unauthenticated_text() { return "The request you have made requires authentication."; }
 
 // A well-formed request id of the caller's, to be logged beside ours.
@@ -321,12 +323,13 @@ http::Response Service::handle(http::Request& request) {
             if (!response.headers.has("Content-Type")) response.headers.set("Content-Type", "application/json");
         }
     } catch (const Error& error) {
-        response = error_response(spec_.style, error, request_id, version);
+        // What is broken inside (a statement, a file) is for the log, not for the caller.
+        response = error_response(spec_.style, error.code() == Errc::internal ? unexpected() : error, request_id, version);
         if (http_status(error.code()) >= 500)
             log::error(error.message() + ", answered " + std::to_string(response.status), {{"REQUEST_ID", request_id}});
     } catch (const std::exception& error) {
         log::error(std::string("unexpected: ") + error.what() + ", answered 500", {{"REQUEST_ID", request_id}});
-        response = error_response(spec_.style, Error(Errc::internal, "An unexpected error prevented the server from fulfilling your request."), request_id);
+        response = error_response(spec_.style, unexpected(), request_id);
     }
     response.headers.set("X-Openstack-Request-Id", request_id);
     if (spec_.style.dialect == Dialect::compute) response.headers.set("X-Compute-Request-Id", request_id);
