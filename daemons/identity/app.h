@@ -1,0 +1,32 @@
+#pragma once
+// What the handlers of this daemon share.
+#include <string>
+
+#include "api/service.h"
+#include "auth/tokens.h"
+#include "config/config.h"
+#include "domain/key_repository.h"
+#include "domain/password.h"
+
+namespace pilvi::identity {
+
+extern const std::span<const Setting> settings;  // of the daemon, for its settings table
+
+// "sqlite:/var/lib/pilvi/identity/identity.sqlite" and the like, as configured.
+std::unique_ptr<Store> open_store(const Config& config);
+PasswordCost password_cost(const Config& config);
+TokenSettings token_settings(const Config& config);
+
+struct App {
+    Store& store;
+    PasswordHasher hasher;
+    KeyRing keys;
+    Tokens tokens;
+    App(Store& store_, const KeyRepository& repository, PasswordCost cost = {}, TokenSettings token_settings_ = {}, Clock clock = now_micros)
+        : store(store_), hasher(cost), keys(repository), tokens(store_, keys, token_settings_, std::move(clock)) {}
+};
+
+// The API: style, resources, routes, rules.
+api::ServiceSpec service_spec();
+
+}  // namespace pilvi::identity

@@ -1,0 +1,253 @@
+#include "auth/tokens.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json.h"
+
+namespace pilvi::identity {
+
+namespace {
+
+constexpr Micros second = 1'000'000;
+
+json::object reference(std::string_view id, std::string_view name) { return {{"id", id}, {"name", name}}; }
+
+struct Subject {
+    UserRecord user;
+    ProjectRecord user_domain;
+    std::optional<ProjectRecord> scope;         // project or domain
+    std::optional<ProjectRecord> scope_domain;  // of a project
+    std::vector<RoleRecord> roles;
+    std::int64_t valid_from = 0;
+};
+
+// Adds an object that must be there and enabled for the token to be good.
+bool admit(const std::optional<ProjectRecord>& found, std::int64_t& valid_from) {
+    if (!found || !found->enabled) return false;
+    valid_from = std::max(valid_from, found->valid_from);
+    return true;
+}
+
+std::optional<Subject> load_subject(Tx& tx, const Payload& payload) {
+    auto user = find_user(tx, payload.user_id);
+    if (!user || !user->enabled) return std::nullopt;
+    Subject s{.user = std::move(*user)};
+    s.valid_from = s.user.valid_from;
+    const auto user_domain = find_domain(tx, s.user.domain_id);
+    if (!admit(user_domain, s.valid_from)) return std::nullopt;
+    s.user_domain = *user_domain;
+    if (payload.scope == Scope::none) return s;
+    Target target = Target::system;
+    if (payload.scope == Scope::project) {
+        target = Target::project;
+        s.scope = find_project(tx, payload.scope_id);
+        if (!admit(s.scope, s.valid_from)) return std::nullopt;
+        s.scope_domain = s.scope->is_domain ? s.scope : find_domain(tx, s.scope->domain_id);
+        if (!admit(s.scope_domain, s.valid_from)) return std::nullopt;
+    } else if (payload.scope == Scope::domain) {
+        target = Target::domain;
+        s.scope = find_domain(tx, payload.scope_id);
+        if (!admit(s.scope, s.valid_from)) return std::nullopt;
+    }
+    s.roles = roles_in_effect(tx, s.user.id, target, s.scope ? &*s.scope : nullptr);
+    if (s.roles.empty()) return std::nullopt;
+    return s;
+}
+
+// What an application credential narrows a token to; false where it is gone or has ended.
+bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token, json::object& body) {
+    const auto row = tx.one("SELECT name, expires_at, unrestricted, roles, access_rules FROM application_credentials"
+                            " WHERE id = ? AND user_id = ? AND project_id = ?",
+                            {payload.application_credential_id, payload.user_id, payload.scope_id});
+    if (!row) return false;
+    const auto expires_at = (*row)["expires_at"].optional_integer();
+    if (expires_at && *expires_at <= now) return false;
+    const json::value roles = parse_json(row->text("roles"));
+    std::erase_if(s.roles, [&](const RoleRecord& role) {
+        const auto& listed = roles.as_array();
+        return std::find(listed.begin(), listed.end(), json::value(role.id)) == listed.end();
+    });
+    token.access_rules = !(*row)["access_rules"].is_null();
+    body["application_credential"] = {{"id", payload.application_credential_id}, {"name", row->text("name")}, {"restricted", !row->boolean("unrestricted")}};
+    return !s.roles.empty();
+}
+
+Context context_of(const Payload& payload, const Subject& s) {
+    Context who;
+    who.user_id = s.user.id;
+    who.user_name = s.user.name;
+    who.user_domain_id = s.user_domain.id;
+    who.user_domain_name = s.user_domain.name;
+    if (payload.scope == Scope::project) {
+        who.project_id = s.scope->id;
+        who.project_name = s.scope->name;
+        who.project_domain_id = s.scope_domain->id;
+        who.project_domain_name = s.scope_domain->name;
+    } else if (payload.scope == Scope::domain) {
+        who.domain_id = s.scope->id;
+        who.domain_name = s.scope->name;
+    }
+    who.system = payload.scope == Scope::system;
+    for (const RoleRecord& role : s.roles) who.roles.push_back(role.name);
+    who.is_admin = who.has_role("admin");
+    who.expires_at = payload.expires_at;
+    return who;
+}
+
+void render_scope(const Payload& payload, const Subject& s, json::object& body) {
+    if (payload.scope == Scope::none) return;
+    if (payload.scope == Scope::system) body["system"] = {{"all", true}};
+    if (payload.scope == Scope::domain) body["domain"] = reference(s.scope->id, s.scope->name);
+    if (payload.scope == Scope::project) {
+        body["project"] = {{"domain", reference(s.scope_domain->id, s.scope_domain->name)}, {"id", s.scope->id}, {"name", s.scope->name}};
+        body["is_domain"] = s.scope->is_domain;
+    }
+    json::array roles;
+    for (const RoleRecord& role : s.roles) roles.push_back(reference(role.id, role.name));
+    body["roles"] = std::move(roles);
+}
+
+json::object render(const Payload& payload, Micros issued_at, const Subject& s) {
+    json::array methods, audit_ids;
+    for (const std::string& name : method_names(payload.methods)) methods.emplace_back(name);
+    for (const std::string& id : payload.audit_ids) audit_ids.emplace_back(id);
+    json::object body{
+        {"methods", std::move(methods)},
+        {"user",
+         {{"domain", reference(s.user_domain.id, s.user_domain.name)},
+          {"id", s.user.id},
+          {"name", s.user.name},
+          {"password_expires_at", s.user.password_expires_at ? json::value(iso8601_micros(*s.user.password_expires_at)) : json::value(nullptr)}}},
+        {"audit_ids", std::move(audit_ids)},
+        {"expires_at", iso8601_micros(payload.expires_at)},
+        {"issued_at", iso8601_micros(issued_at)},
+    };
+    render_scope(payload, s, body);
+    return body;
+}
+
+}  // namespace
+
+std::string Token::body(bool with_catalog) const {
+    if (!with_catalog || !catalog) return head + "}}";
+    return head + ",\"catalog\":" + *catalog + "}}";
+}
+
+Tokens::Tokens(Store& store, const KeyRing& keys, TokenSettings settings, Clock clock)
+    : store_(store), keys_(keys), settings_(settings), clock_(std::move(clock)) {}
+
+void Tokens::changed(Tx& tx) {
+    touch(tx);
+    tx.after_commit([this] { epoch_.fetch_add(1); });
+}
+
+void Tokens::look_for_foreign_changes() {
+    const Micros now = clock_();
+    Micros due = next_look_.load();
+    if (now < due || !next_look_.compare_exchange_strong(due, now + settings_.foreign_changes_every)) return;
+    const std::int64_t revision = store_.read([](Tx& tx) { return tx.scalar("SELECT value FROM revision WHERE id = 1").integer(); });
+    if (revision_.exchange(revision) != revision) epoch_.fetch_add(1);
+}
+
+std::shared_ptr<const std::string> Tokens::catalog(Tx& tx, const Context& who) {
+    const std::uint64_t epoch = epoch_.load();
+    {
+        const std::lock_guard lock(mutex_);
+        if (catalog_ && catalog_epoch_ == epoch) return catalog_;
+    }
+    const std::vector<CatalogService> services = load_catalog(tx);
+    auto text = std::make_shared<const std::string>(to_text(render_catalog(services, who.project_id, who.user_id)));
+    if (depends_on_token(services)) return text;
+    const std::lock_guard lock(mutex_);
+    catalog_ = text;
+    catalog_epoch_ = epoch;
+    return text;
+}
+
+std::shared_ptr<const Token> Tokens::make(Tx& tx, const Payload& payload, Micros issued_at) {
+    auto subject = load_subject(tx, payload);
+    if (!subject || issued_at / second < subject->valid_from) return nullptr;
+    if (tx.one("SELECT 1 FROM revoked_tokens WHERE audit_id = ?", {payload.audit_ids.front()})) return nullptr;
+    auto token = std::make_shared<Token>();
+    json::object extra;
+    if (!payload.application_credential_id.empty() && !narrow(tx, payload, clock_(), *subject, *token, extra)) return nullptr;
+    token->payload = payload;
+    token->issued_at = issued_at;
+    token->who = context_of(payload, *subject);
+    json::object body = render(payload, issued_at, *subject);
+    for (auto& member : extra) body[member.key()] = std::move(member.value());
+    token->head = to_text(json::object{{"token", std::move(body)}});
+    token->head.resize(token->head.size() - 2);  // "}}" comes back behind the catalogue
+    if (payload.scope != Scope::none) token->catalog = catalog(tx, token->who);
+    return token;
+}
+
+void Tokens::keep(const std::string& text, std::shared_ptr<const Token> token, std::uint64_t epoch) {
+    const std::lock_guard lock(mutex_);
+    if (cache_.size() >= settings_.cached) {
+        // Stale ones first; then any eighth, so that a full cache is not swept on every request.
+        std::erase_if(cache_, [&](const auto& entry) { return entry.second.epoch != epoch; });
+        for (std::size_t i = cache_.size() >= settings_.cached ? settings_.cached / 8 + 1 : 0; i > 0 && !cache_.empty(); --i) cache_.erase(cache_.begin());
+    }
+    cache_.insert_or_assign(text, Cached{std::move(token), epoch});
+}
+
+std::shared_ptr<const Token> Tokens::find(std::string_view text, Micros window) {
+    look_for_foreign_changes();
+    const std::uint64_t epoch = epoch_.load();
+    const Micros now = clock_();
+    const std::string key(text);
+    {
+        const std::lock_guard lock(mutex_);
+        const auto cached = cache_.find(key);
+        if (cached != cache_.end() && cached->second.epoch == epoch) {
+            const auto& token = cached->second.token;
+            return now < token->payload.expires_at + window ? token : nullptr;
+        }
+    }
+    const auto message = fernet_open(*keys_.keys(), text);
+    if (!message) return nullptr;
+    const auto payload = unpack_payload(message->text);
+    if (!payload || now >= payload->expires_at + window) return nullptr;
+    auto token = store_.read([&](Tx& tx) { return make(tx, *payload, message->created_at * second); });
+    if (token) keep(key, token, epoch);
+    return token;
+}
+
+std::optional<Context> Tokens::authenticate(std::string_view text) {
+    const auto token = find(text);
+    if (!token || token->access_rules) return std::nullopt;
+    return token->who;
+}
+
+std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
+    look_for_foreign_changes();
+    const std::uint64_t epoch = epoch_.load();
+    const Micros now = clock_();
+    if (payload.expires_at == 0) payload.expires_at = now + settings_.lifetime;
+    payload.audit_ids.insert(payload.audit_ids.begin(), new_audit_id());
+    std::int64_t created_at = now / second;
+    auto token = store_.read([&](Tx& tx) -> std::shared_ptr<const Token> {
+        const auto subject = load_subject(tx, payload);
+        if (!subject) return nullptr;
+        // A Fernet token knows whole seconds only: one made in the second of a password change has to count as made after it.
+        created_at = std::max(created_at, subject->valid_from);
+        return make(tx, payload, created_at * second);
+    });
+    if (!token) return std::nullopt;
+    Issued issued{fernet_seal(keys_.keys()->front(), created_at, pack_payload(payload)), std::move(token)};
+    keep(issued.text, issued.token, epoch);
+    return issued;
+}
+
+void Tokens::revoke(const Token& token) {
+    store_.write([&](Tx& tx) {
+        tx.exec("DELETE FROM revoked_tokens WHERE expires_at < ?", {clock_()});
+        tx.exec("INSERT INTO revoked_tokens (audit_id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                {token.payload.audit_ids.front(), token.payload.expires_at + settings_.expired_window});
+        changed(tx);
+    });
+}
+
+}  // namespace pilvi::identity

@@ -1,0 +1,82 @@
+#pragma once
+// Tokens: issued, validated, revoked. Validating is a look in a cache whose entries live until anything in the database changes.
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "auth/directory.h"
+#include "base/time.h"
+#include "domain/key_repository.h"
+#include "domain/payload.h"
+#include "identity/identity.h"
+
+namespace pilvi::identity {
+
+struct TokenSettings {
+    Micros lifetime = 3'600'000'000;                // of a token
+    Micros expired_window = 172'800'000'000;        // how long after its end a service may still validate one (?allow_expired=1)
+    Micros foreign_changes_every = 500'000;         // how often another process' writes are looked for
+    std::size_t cached = 4096;                      // tokens
+};
+
+// A valid token.
+struct Token {
+    Payload payload;
+    Micros issued_at = 0;        // whole seconds
+    Context who;
+    std::string head;            // {"token": {...} without catalogue
+    std::shared_ptr<const std::string> catalog;  // JSON array; nullptr where the scope has none
+    bool access_rules = false;   // the application credential is limited to some requests
+    // The body of GET /v3/auth/tokens.
+    std::string body(bool with_catalog) const;
+};
+
+class Tokens final : public Authenticator {
+public:
+    Tokens(Store& store, const KeyRing& keys, TokenSettings settings = {}, Clock clock = now_micros);
+    // nullptr: not a token of ours, ended (more than `window` ago), revoked, or its user, project or roles are gone.
+    std::shared_ptr<const Token> find(std::string_view text, Micros window = 0);
+    // For this daemon's own API. A token that is limited by access rules is refused: nothing here checks them.
+    std::optional<Context> authenticate(std::string_view token) override;
+
+    struct Issued {
+        std::string text;
+        std::shared_ptr<const Token> token;
+    };
+    // `payload` needs its user, methods, scope and, for a token made from another one, expires_at and audit_ids.back(); the rest is filled in.
+    // nullopt where the user may not have it: disabled, or no role there.
+    std::optional<Issued> issue(Payload payload);
+    void revoke(const Token& token);
+    // Within a write: raises the revision, and drops what is cached once it is committed.
+    void changed(Tx& tx);
+    const TokenSettings& settings() const { return settings_; }
+    Micros now() const { return clock_(); }
+
+private:
+    struct Cached {
+        std::shared_ptr<const Token> token;
+        std::uint64_t epoch;
+    };
+    void look_for_foreign_changes();
+    std::shared_ptr<const Token> make(Tx& tx, const Payload& payload, Micros issued_at);
+    std::shared_ptr<const std::string> catalog(Tx& tx, const Context& who);
+    void keep(const std::string& text, std::shared_ptr<const Token> token, std::uint64_t epoch);
+
+    Store& store_;
+    const KeyRing& keys_;
+    TokenSettings settings_;
+    Clock clock_;
+    std::atomic<std::uint64_t> epoch_{1};        // of this process: a change drops every cached entry
+    std::atomic<std::int64_t> revision_{0};      // of the database, as last seen
+    std::atomic<Micros> next_look_{0};
+    std::mutex mutex_;                           // of what follows
+    std::unordered_map<std::string, Cached> cache_;
+    std::shared_ptr<const std::string> catalog_; // where it is the same for everyone
+    std::uint64_t catalog_epoch_ = 0;
+};
+
+}  // namespace pilvi::identity

@@ -1,0 +1,35 @@
+#pragma once
+// What a cloud needs before anybody can log in. Written into the database directly, also while the daemon runs (it notices within a second).
+#include <map>
+#include <string>
+#include <vector>
+
+#include "auth/tokens.h"
+#include "base/secret.h"
+#include "config/config.h"
+#include "domain/password.h"
+
+namespace pilvi::identity {
+
+struct BootstrapPlan {
+    Secret admin_password;                            // of user admin
+    std::map<std::string, Secret> service_passwords;  // by user: nova, neutron, glance, placement, ...
+    std::string region = "RegionOne";
+    std::map<std::string, std::string> endpoints;     // service type -> URL of its public, internal and admin endpoint
+};
+
+// The endpoints of the standard services on `host`, with the original's ports.
+std::map<std::string, std::string> standard_endpoints(const std::string& host);
+
+// Makes or repairs: domain Default (id "default"), projects admin and service, roles admin > manager > member > reader and service, the users with
+// these passwords and their roles, the region, services and endpoints. What is right already stays as it is. Returns what was changed, a line each;
+// empty where nothing was.
+std::vector<std::string> bootstrap(Store& store, const PasswordHasher& hasher, const BootstrapPlan& plan, Micros now);
+
+// pilvi-identity bootstrap [--admin-password-file FILE] [--service-password-file USER=FILE]... [--host HOST] [--region REGION] [--endpoint TYPE=URL]...
+// Without --admin-password-file the credential admin-password is read.
+int run_bootstrap(const Config& config, const std::vector<std::string>& arguments);
+// pilvi-identity fernet-rotate: the running daemon reads the keys again on SIGHUP.
+int run_fernet_rotate(const Config& config, const std::vector<std::string>& arguments);
+
+}  // namespace pilvi::identity

@@ -1,0 +1,34 @@
+// pilvi-identity: Keystone's API v3.
+#include <sys/stat.h>
+
+#include "app.h"
+#include "bootstrap.h"
+#include "log/log.h"
+#include "service/service.h"
+
+namespace {
+
+using namespace pilvi;
+
+void serve(Daemon& daemon) {
+    const Config& config = daemon.config();
+    const identity::KeyRepository repository(config.text("fernet.directory"));
+    if (repository.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
+    const auto store = identity::open_store(config);
+    identity::App app(*store, repository, identity::password_cost(config), identity::token_settings(config));
+    api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
+    if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+    daemon.serve(service);
+    daemon.run({}, [&] {
+        app.keys.reload();
+        log::notice("read the Fernet keys again");
+    });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    ::umask(0077);
+    const DaemonSpec spec{"identity", "Identity service: tokens, users, projects, roles, the service catalogue (Keystone v3).", identity::settings};
+    return daemon_main(argc, argv, spec, &serve, {{"bootstrap", &identity::run_bootstrap}, {"fernet-rotate", &identity::run_fernet_rotate}});
+}

@@ -1,0 +1,113 @@
+#include "resources/common.h"
+
+#include <algorithm>
+
+#include "api/query.h"
+#include "base/text.h"
+
+namespace pilvi::identity {
+
+using namespace api;
+
+std::string link(const Call& call, std::string_view path) { return call.base_url() + "/v3/" + std::string(path); }
+
+void add_link(const Call& call, std::string_view collection, json::object& row) {
+    row["links"] = {{"self", link(call, std::string(collection) + "/" + string_or(row, "id"))}};
+}
+
+json::object page_links(const Call& call) {
+    return {{"next", nullptr}, {"self", call.base_url() + call.request.target}, {"previous", nullptr}};
+}
+
+void refuse_duplicate(Tx& tx, const Resource& resource, const json::object& row, std::string_view condition, const Values& parameters,
+                      std::string_view what) {
+    Values values = parameters;
+    values.emplace_back(string_or(row, "id"));
+    if (tx.one("SELECT 1 FROM " + std::string(resource.table) + " WHERE " + std::string(condition) + " AND id <> ?", values))
+        throw Error(Errc::conflict, "Conflict occurred attempting to store " + std::string(resource.name) + " - Duplicate entry found with " +
+                                        std::string(what) + ".");
+}
+
+void refuse_other_id(const Call& call, const Resource& resource) {
+    const json::value* given = find_path(call.raw, std::string(resource.name) + ".id");
+    if (given && call.path.contains("id") && (!given->is_string() || str(given->as_string()) != call.arg("id")))
+        throw Error(Errc::bad_request, "Cannot change " + std::string(resource.name) + " ID");
+}
+
+void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title) {
+    if (before && row.contains(member) && row.at(member) != before->at(member))
+        throw Error(Errc::bad_request, "Cannot change " + std::string(title));
+}
+
+void set_domain(const Call& call, Tx& tx, json::object& row) {
+    if (string_or(row, "domain_id").empty()) {
+        const Context& who = call.who;
+        row["domain_id"] = !who.domain_id.empty() ? who.domain_id : who.project_domain_id;
+        if (string_or(row, "domain_id").empty())
+            throw Error(Errc::bad_request, "A domain_id is needed: the token is neither of a domain nor of a project.");
+    }
+    const std::string id = string_or(row, "domain_id");
+    if (!find_domain(tx, id)) throw Error(Errc::bad_request, "Could not find domain: " + id + ".");
+}
+
+namespace {
+std::string immutable_text(std::string_view verb, const Resource& resource, const json::object& row) {
+    return "Unable to " + std::string(verb) + " immutable " + std::string(resource.name) + " resource: `" + string_or(row, "id") +
+           "`. Set resource option \"immutable\" to false first.";
+}
+}  // namespace
+
+void refuse_immutable(const Resource& resource, const json::object& row, const json::object& before) {
+    if (!boolean_or(object_or_empty(before, "options"), "immutable")) return;
+    const json::value* now = pilvi::find(object_or_empty(row, "options"), "immutable");
+    if (now && now->is_bool() && !now->as_bool()) return;
+    throw Error(Errc::forbidden, immutable_text("update", resource, before));
+}
+
+void refuse_immutable_removal(const Resource& resource, const json::object& row) {
+    if (boolean_or(object_or_empty(row, "options"), "immutable")) throw Error(Errc::forbidden, immutable_text("delete", resource, row));
+}
+
+void hide_null(json::object& row, std::initializer_list<std::string_view> members) {
+    for (const std::string_view m : members)
+        if (const json::value* v = pilvi::find(row, m); v && v->is_null()) row.erase(m);
+}
+
+std::string enabled_filter(std::string_view name, const std::vector<std::string>& values) {
+    if (name != "enabled") return {};
+    const std::string& text = values.back();
+    return text.empty() || parse_boolean(text).value_or(true) ? "t.enabled = 1" : "t.enabled = 0";
+}
+
+bool is_set(const Call& call, std::string_view name) {
+    const auto text = call.query.get(name);
+    return text && (text->empty() || parse_boolean(*text).value_or(true));
+}
+
+json::object need_row(Tx& tx, const Resource& resource, std::string_view id) {
+    auto row = find_row(tx, resource, id);
+    if (!row) throw not_found(Dialect::identity, resource, id);
+    return std::move(*row);
+}
+
+json::object list_of(Call& call, Tx& tx, const Resource& resource, const std::vector<std::string>& ids) {
+    Select select = build_select(call, tx, resource);
+    std::vector<json::object> rows;
+    if (!ids.empty()) {
+        select.where.push_back("t.id IN (" + marks(ids.size()) + ")");
+        for (const std::string& id : ids) select.parameters.emplace_back(id);
+        for (const Row& row : tx.query(select.text(select_columns(resource), resource.table), select.parameters))
+            rows.push_back(row_to_object(resource, row));
+    }
+    const bool more = select.limit > 0 && rows.size() > static_cast<std::size_t>(select.limit);
+    if (more) rows.pop_back();
+    if (resource.hooks.view) resource.hooks.view(call, tx, rows);
+    for (json::object& row : rows) row = render(call, resource, row);
+    return list_answer(call, resource, std::move(rows), more);
+}
+
+void forget_assignments(Tx& tx, std::string_view column, std::string_view id) {
+    tx.exec("DELETE FROM assignments WHERE " + std::string(column) + " = ?", {id});
+}
+
+}  // namespace pilvi::identity

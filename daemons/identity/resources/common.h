@@ -1,0 +1,71 @@
+#pragma once
+// What the resources of this directory share.
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "api/service.h"
+#include "app.h"
+
+namespace pilvi::identity {
+
+// Checks of the original's default policy (keystone/common/policies/base.py).
+inline constexpr std::string_view anyone = "@";
+inline constexpr std::string_view admin = "rule:admin_required";
+inline constexpr std::string_view admin_or_system_reader = "rule:admin_required or (role:reader and system_scope:all)";
+// Lists: a reader of a domain sees what is in it (the caller's own domain_id stands on both sides).
+inline constexpr std::string_view admin_or_reader =
+    "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(domain_id)s)";
+
+inline constexpr std::string_view not_blank = R"([\s\S]*\S[\s\S]*)";  // the original's pattern '[\S]+'
+inline constexpr std::string_view id_pattern = "[a-zA-Z0-9-]+";
+
+inline App& app(const api::Call& call) { return call.app<App>(); }
+
+// row["links"]["self"] = .../v3/<collection>/<id>
+void add_link(const api::Call& call, std::string_view collection, json::object& row);
+std::string link(const api::Call& call, std::string_view path);  // path below /v3/, without leading slash
+json::object page_links(const api::Call& call);                  // {"self": this request, "next": null, "previous": null}
+
+// Throws Error(conflict) where another row of the resource's table meets the condition; `what` says by what it is a duplicate.
+void refuse_duplicate(Tx& tx, const api::Resource& resource, const json::object& row, std::string_view condition, const Values& parameters,
+                      std::string_view what);
+// Throws Error(bad_request) where the body of an update names another id than the path.
+void refuse_other_id(const api::Call& call, const api::Resource& resource);
+// Throws Error(bad_request) where the update would change the member.
+void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title);
+// The domain of a new object: as given, else the caller's own (the token's domain, or its project's); must exist.
+void set_domain(const api::Call& call, Tx& tx, json::object& row);
+// options.immutable: nothing but that option may change, and it cannot be deleted. Error(forbidden).
+void refuse_immutable(const api::Resource& resource, const json::object& row, const json::object& before);
+void refuse_immutable_removal(const api::Resource& resource, const json::object& row);
+
+// Removes the members that are null, so that they are not shown.
+void hide_null(json::object& row, std::initializer_list<std::string_view> members);
+// ?enabled, ?enabled=true, ?enabled=0: an SQL condition; "" for another name.
+std::string enabled_filter(std::string_view name, const std::vector<std::string>& values);
+// A query parameter that is there and not "0"/"false".
+bool is_set(const api::Call& call, std::string_view name);
+
+// Lists for routes: rows of `resource` whose ids are given, the query's filters applied, viewed and rendered.
+json::object list_of(api::Call& call, Tx& tx, const api::Resource& resource, const std::vector<std::string>& ids);
+// Throws the API's 404 where there is no such row.
+json::object need_row(Tx& tx, const api::Resource& resource, std::string_view id);
+
+// Deletes the assignments whose `column` (actor_id, target_id) is `id`.
+void forget_assignments(Tx& tx, std::string_view column, std::string_view id);
+
+extern const api::Resource domain_resource, project_resource, user_resource, group_resource, role_resource, region_resource, service_resource,
+    endpoint_resource;
+
+std::span<const api::Route> auth_routes();
+std::span<const api::Route> version_routes();
+std::span<const api::Route> project_tag_routes();
+std::span<const api::Route> user_routes();
+std::span<const api::Route> group_routes();
+std::span<const api::Route> grant_routes();
+std::span<const api::Route> assignment_routes();
+std::span<const api::Route> implied_role_routes();
+std::span<const api::Route> region_routes();
+
+}  // namespace pilvi::identity

@@ -1,0 +1,181 @@
+// Users, their passwords, and what they belong to.
+#include "base/text.h"
+#include "resources/common.h"
+
+namespace pilvi::identity {
+
+using namespace api;
+
+namespace {
+
+constexpr Field fields[] = {
+    {.name = "id", .use = show | filter},
+    {.name = "name", .use = create | update | required | show | filter | sort, .least = 1, .most = 255, .pattern = not_blank},
+    {.name = "domain_id", .use = create | update | show | filter, .least = 1, .most = 64, .pattern = id_pattern},
+    {.name = "enabled", .type = Type::boolean, .use = create | update | show | filter, .fallback = "true"},
+    {.name = "description", .use = create | update | show | nullable, .most = 65'536},
+    {.name = "default_project_id", .use = create | update | show | nullable | filter, .least = 1, .most = 64, .pattern = id_pattern},
+    {.name = "password", .use = create | update | nullable | secret | computed, .most = 65'536},
+    {.name = "password_hash"},
+    {.name = "password_expires_at", .type = Type::integer, .use = show},
+    {.name = "valid_from", .type = Type::integer},
+    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}"},
+};
+
+constexpr std::string_view get_check =
+    "rule:admin_required or (role:reader and system_scope:all) or (role:reader and token.domain.id:%(target.user.domain_id)s) or "
+    "user_id:%(target.user.id)s";
+
+constexpr Operation operations[] = {
+    {Verb::list, "identity:list_users", admin_or_reader},
+    {Verb::show, "identity:get_user", get_check},
+    {Verb::create, "identity:create_user", admin},
+    {Verb::update, "identity:update_user", admin},
+    {Verb::remove, "identity:delete_user", admin},
+};
+
+constexpr std::string_view password_hash = "password_hash";
+
+void check_password(std::string_view password) {
+    if (password.size() > longest_password)
+        throw Error(Errc::forbidden, "The password length must be less than or equal to " + std::to_string(longest_password) + " bytes.");
+}
+
+// Hashing takes its time: not inside the transaction, and only for who may set a password.
+void prepare(Call& call) {
+    const json::value* password = pilvi::find(call.body, "password");
+    if (!password) return;
+    const std::string_view rule = call.path.contains("id") ? "identity:update_user" : "identity:create_user";
+    if (!call.allowed(rule, {{"target", {{"user", call.body}}}})) return;
+    if (password->is_null()) {
+        call.body[password_hash] = nullptr;
+    } else {
+        const std::string text = str(password->as_string());
+        check_password(text);
+        call.body[password_hash] = app(call).hasher.hash(Secret(text));
+    }
+    call.body.erase("password");
+}
+
+void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
+    row.erase("password");
+    if (before) {
+        refuse_other_id(call, user_resource);
+        refuse_change(row, before, "domain_id", "Domain ID");
+        const bool disabled = boolean_or(*before, "enabled") && !boolean_or(row, "enabled");
+        if (disabled || row.at(password_hash) != before->at(password_hash)) row["valid_from"] = app(call).tokens.now() / 1'000'000 + 1;
+    } else {
+        row["valid_from"] = 0;
+        set_domain(call, tx, row);
+    }
+    const std::string domain_id = string_or(row, "domain_id"), name = std::string(trim(string_or(row, "name")));
+    row["name"] = name;
+    refuse_duplicate(tx, user_resource, row, "domain_id = ? AND name = ?", {domain_id, name}, "name " + name + " at domain ID " + domain_id);
+    if (const std::string id = string_or(row, "default_project_id"); !id.empty())
+        if (const auto project = find_project(tx, id); project && project->is_domain)
+            throw Error(Errc::bad_request, "User's default project ID cannot be a domain ID: " + id);
+}
+
+void after_write(Call& call, Tx& tx, const json::object&, const json::object*) { app(call).tokens.changed(tx); }
+
+void before_remove(Call&, Tx& tx, const json::object& row) { forget_assignments(tx, "actor_id", string_or(row, "id")); }
+
+void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
+
+void view(Call& call, Tx&, std::span<json::object> rows) {
+    for (json::object& row : rows) {
+        if (const json::value& end = row.at("password_expires_at"); end.is_int64()) row["password_expires_at"] = iso8601_micros(end.as_int64());
+        hide_null(row, {"default_project_id", "description"});
+        add_link(call, "users", row);
+    }
+}
+
+std::string visible(const Call& call, Values& parameters) {
+    if (call.who.domain_id.empty() || call.path.contains("id")) return {};
+    parameters.emplace_back(call.who.domain_id);
+    return "t.domain_id = ?";
+}
+
+std::string filters(const Call&, std::string_view name, const std::vector<std::string>& values, Values&) { return enabled_filter(name, values); }
+
+void target(Call&, Tx&, const json::object& row, json::object& target) { target["target"] = {{"user", row}}; }
+
+constexpr Resource declared{
+    .name = "user",
+    .plural = "users",
+    .path = "/v3/users",
+    .table = "users",
+    .fields = fields,
+    .operations = operations,
+    .hooks = {.prepare = &prepare, .before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove,
+              .after_remove = &after_remove, .view = &view, .visible = &visible, .filter = &filters, .target = &target},
+    .scope = "",
+    .hex_id = true,
+    .extra_column = "extra",
+};
+static_assert(sound(declared));
+
+// Routes below /v3/users/{user_id}.
+
+void user_target(Call& call, Tx& tx, json::object& target) {
+    if (const auto row = find_row(tx, user_resource, call.arg("user_id"))) target["target"] = {{"user", *row}};
+}
+
+constexpr Field change_fields[] = {{.name = "original_password", .use = required | secret, .most = 65'536},
+                                   {.name = "password", .use = required | secret, .most = 65'536}};
+
+// Open: who knows the old password may change it, with or without a token (it may have expired). Says nothing of who exists.
+Reply change_password(Call& call) {
+    App& shared = app(call);
+    const std::string& id = call.arg("user_id");
+    for (const auto& member : call.body)
+        if (member.key() != "original_password" && member.key() != "password")
+            throw Error(Errc::bad_request, "Additional properties are not allowed ('" + std::string(member.key()).substr(0, 100) + "' was unexpected)");
+    const Secret original(string_or(call.body, "original_password")), fresh(string_or(call.body, "password"));
+    const auto user = call.store().read([&](Tx& tx) { return find_user(tx, id); });
+    const bool right = shared.hasher.verify(user ? user->password_hash : "", original);
+    if (!user || !right || !user->enabled) throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
+    check_password(fresh.reveal());
+    const std::string hash = shared.hasher.hash(fresh);
+    call.store().write([&](Tx& tx) {
+        tx.exec("UPDATE users SET password_hash = ?, password_expires_at = NULL, valid_from = ? WHERE id = ?",
+                {hash, shared.tokens.now() / 1'000'000 + 1, id});
+        shared.tokens.changed(tx);
+    });
+    return {};
+}
+
+Reply list_groups(Call& call) {
+    return call.store().read([&](Tx& tx) -> Reply {
+        need_row(tx, user_resource, call.arg("user_id"));
+        return list_of(call, tx, group_resource, groups_of(tx, call.arg("user_id")));
+    });
+}
+
+Reply list_projects(Call& call) {
+    return call.store().read([&](Tx& tx) -> Reply {
+        need_row(tx, user_resource, call.arg("user_id"));
+        return list_of(call, tx, project_resource, scopes_of(tx, call.arg("user_id"), Target::project));
+    });
+}
+
+constexpr Route routes[] = {
+    {.method = "POST", .path = "/v3/users/{user_id}/password", .handler = &change_password, .status = 204, .wrapper = "user", .body = change_fields,
+     .access = Access::open},
+    {.method = "GET", .path = "/v3/users/{user_id}/groups", .policy = "identity:list_groups_for_user",
+     .check = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or "
+              "user_id:%(user_id)s",
+     .handler = &list_groups, .target = &user_target},
+    {.method = "GET", .path = "/v3/users/{user_id}/projects", .policy = "identity:list_user_projects",
+     .check = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or "
+              "user_id:%(target.user.id)s",
+     .handler = &list_projects, .target = &user_target},
+};
+static_assert(sound(routes));
+
+}  // namespace
+
+const Resource user_resource = declared;
+std::span<const Route> user_routes() { return routes; }
+
+}  // namespace pilvi::identity
