@@ -1,0 +1,48 @@
+// /agent/v1: for the nodes and the metadata server. Shapes: compute-agent/README.md, metadata-server/README.md.
+#include "base/text.h"
+#include "resources/common.h"
+#include "work/nodes.h"
+
+namespace pilvi::compute {
+namespace {
+
+using api::Call;
+using api::Reply;
+using api::Route;
+
+const std::string& host_of(Call& call) {
+    const std::string& host = call.arg("host");
+    if (host.empty() || host.size() > 255) throw bad_request("the name of the node is empty or too long");
+    return host;
+}
+
+Reply desired(Call& call) {
+    const auto revision = parse_integer(call.query.get("revision").value_or("0")), wait = parse_integer(call.query.get("wait").value_or("0"));
+    if (!revision || !wait || *wait < 0) throw bad_request("revision and wait are integers");
+    return Reply::from(app_of(call).feed.answer(host_of(call), *revision, std::chrono::seconds(std::min<std::int64_t>(*wait, 60))));
+}
+
+Reply observed(Call& call) {
+    observe_node(app_of(call), host_of(call), call.body);
+    return {};
+}
+
+Reply metadata(Call& call) {
+    auto document = call.store().read([&](Tx& tx) { return metadata_document(tx, call.arg("id")); });
+    if (!document) throw Error(Errc::not_found, "Instance " + call.arg("id") + " could not be found.");
+    return Reply(std::move(*document));
+}
+
+constexpr Route routes[] = {
+    {.method = "GET", .path = "/agent/v1/nodes/{host}/desired", .policy = "pilvi:agent:desired", .check = service_check, .handler = &desired},
+    {.method = "POST", .path = "/agent/v1/nodes/{host}/observed", .policy = "pilvi:agent:observed", .check = service_check, .handler = &observed, .status = 204,
+     .any_body = true, .body_limit = 8u << 20},
+    {.method = "GET", .path = "/agent/v1/servers/{id}/metadata", .policy = "pilvi:agent:metadata", .check = service_check, .handler = &metadata},
+};
+static_assert(api::sound(routes));
+
+}  // namespace
+
+std::span<const Route> agent_routes() { return routes; }
+
+}  // namespace pilvi::compute
