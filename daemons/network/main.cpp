@@ -1,0 +1,32 @@
+// pilvi-network: wiring only.
+#include "identity/identity.h"
+#include "network.h"
+#include "outbox.h"
+#include "pilvi_network_schema.h"
+#include "service/service.h"
+#include "settings.h"
+
+using namespace pilvi;
+
+int main(int argc, char** argv) {
+    static const DaemonSpec spec{"network", "The network service: Neutron API v2.0.", network::settings_table()};
+    return daemon_main(argc, argv, spec, [](Daemon& daemon) {
+        const Config& config = daemon.config();
+        const auto store = Store::open(config.text("database.url"), network::migrations());
+        Session session(session_options(config));
+        TokenValidator tokens(session, config.text("identity.url"));
+        network::App* shared = nullptr;
+        sync::Feed feed(*store, [&](Tx& tx, const std::string& host) { return network::desired_set(tx, *shared, host); });
+        network::Outbox outbox(*store, network::Outbox::to_compute(session));
+        network::App app{network::settings_from(config), feed, [&outbox] { outbox.wake(); }};
+        shared = &app;
+        api::Service service(network::service_spec(), *store, tokens, daemon.metrics(), &app);
+        http::Server& server = daemon.serve(service);
+        feed.attach(server);
+        server.start();
+        outbox.start();
+        daemon.run();
+        server.stop();
+        outbox.stop();
+    });
+}
