@@ -1,0 +1,90 @@
+#pragma once
+// One pass: desired set in, observed report out. Each object converges on its own; what fails is reported with its reason and tried again.
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "base/json.h"
+#include "command/command.h"
+#include "drivers/dnsmasq.h"
+#include "drivers/metadata_control.h"
+#include "drivers/netns.h"
+#include "drivers/nftables.h"
+#include "drivers/ovs.h"
+#include "drivers/ovsdb.h"
+#include "model.h"
+#include "steps/bridges.h"
+#include "steps/dhcp.h"
+#include "steps/flows.h"
+#include "steps/router.h"
+
+namespace pilvi::network_agent {
+
+struct AgentSettings {
+    std::string host;
+    std::string datapath = "auto";
+    OvsPaths ovs;
+    std::map<std::string, std::string> bridge_mappings;  // physical network -> bridge
+    std::string external_address;                        // CIDR of this host on the first provider bridge, "" for none
+    std::string tunnel_ip;
+    std::string dhcp_directory = "/var/lib/pilvi/network-agent/dhcp";
+    std::string dnsmasq_user = "dnsmasq";
+    std::string metadata_socket = "/run/pilvi/metadata/control.sock";  // "" for none
+};
+
+class Reconciler {
+public:
+    Reconciler(CommandRunner& runner, AgentSettings settings);
+    // May ask to be called again by `*again`. Throws where nothing can be done at all (Open vSwitch is away, the set is not understood).
+    json::object pass(const json::object& desired, std::chrono::milliseconds* again);
+    // Pids of the running dnsmasq processes. Thread-safe.
+    std::set<int> children() const;
+
+private:
+    struct Round;  // what one pass works on
+    void bridges(Round& round);
+    void namespaces(Round& round);
+    void converge_namespace(Round& round, const NamespacePlan& plan);
+    void plug(Round& round);
+    void wire(Round& round);
+    void flows(Round& round);
+    void apply_flows(const std::string& bridge, FlowSet wanted);
+    void dhcp(Round& round);
+    void routers(Round& round);
+    void metadata(Round& round);
+    void announcements(Round& round);
+    void clean(Round& round);
+    json::object report(Round& round);
+
+    AgentSettings settings_;
+    CommandRunner& runner_;
+    OvsDb db_;
+    Ovs ovs_;
+    Namespaces spaces_;
+    Dnsmasq dnsmasq_;
+    MetadataControl metadata_;
+    ConjunctionIds conjunctions_;
+    std::string instance_;                          // of the switch that holds applied_
+    std::map<std::string, FlowSet> applied_;        // per bridge
+    struct Space {
+        NamespacePlan plan;
+        std::chrono::steady_clock::time_point checked;
+    };
+    std::map<std::string, Space> applied_spaces_;
+    std::map<std::string, std::string> applied_rulesets_;   // per namespace
+    struct Announcement {
+        std::string space, device, address;
+        int left;
+    };
+    std::vector<Announcement> announcements_;
+    std::set<std::string> stale_listeners_;         // networks whose namespace was made anew
+    std::map<std::string, std::string> complaints_; // logged last, per object
+    mutable std::mutex mutex_;
+    std::set<int> children_;
+
+    void complain(const std::string& object, const std::string& reason);
+};
+
+}  // namespace pilvi::network_agent

@@ -1,0 +1,100 @@
+#include "settings.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/net.h"
+#include "base/text.h"
+#include "identity/identity.h"
+#include "service/service.h"
+
+namespace pilvi::network_agent {
+
+namespace {
+
+constexpr auto table = with_identity_settings("neutron", {
+    {"agent.host", SettingKind::text, "", "This node's name as the network daemon knows it (binding:host_id); empty: the host name."},
+    {"agent.driver", SettingKind::text, "ovs", "ovs: Open vSwitch; fake: reports every port as wired and touches nothing."},
+    {"agent.resync", SettingKind::seconds, "60", "A whole pass at least this often.", 5, 3600},
+    {"network.url", SettingKind::text, "http://127.0.0.1:9696", "Base URL of the network daemon."},
+    {"ovs.datapath", SettingKind::text, "auto", "auto, system (kernel) or netdev (userspace)."},
+    {"ovs.run_dir", SettingKind::text, "/run/openvswitch", "Where the sockets of Open vSwitch are."},
+    {"external.bridge_mappings", SettingKind::list, "public:br-ex", "Provider networks as physical_network:bridge."},
+    {"external.bridge_address", SettingKind::text, "", "Address with prefix that this host gets on the first provider bridge (it then is the external gateway); empty: none."},
+    {"tunnel.local_ip", SettingKind::text, "", "This node's VXLAN endpoint; empty: no tunnels."},
+    {"dhcp.directory", SettingKind::text, "/var/lib/pilvi/network-agent/dhcp", "Files of the dnsmasq processes, one directory a network."},
+    {"dhcp.user", SettingKind::text, "dnsmasq", "User that dnsmasq changes to (root where there is no such user)."},
+    {"metadata.control_socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Control socket of pilvi-metadata; empty: no metadata."},
+});
+
+}  // namespace
+
+std::span<const Setting> settings_table() { return table; }
+
+AgentSettings agent_settings(const Config& config) {
+    AgentSettings settings;
+    settings.host = config.text("agent.host");
+    if (settings.host.empty()) {
+        char name[256] = {};
+        ::gethostname(name, sizeof(name) - 1);
+        settings.host = name;
+    }
+    settings.datapath = config.text("ovs.datapath");
+    if (settings.datapath != "auto" && settings.datapath != "system" && settings.datapath != "netdev") {
+        throw Error(Errc::bad_request, "ovs.datapath must be auto, system or netdev");
+    }
+    settings.ovs.run_dir = config.text("ovs.run_dir");
+    for (const auto& mapping : config.list("external.bridge_mappings")) {
+        auto parts = split(mapping, ':');
+        if (parts.size() != 2 || parts[0].empty() || parts[1].empty() || parts[1].size() > 15) {
+            throw Error(Errc::bad_request, fmt::format("external.bridge_mappings: '{}' is not physical_network:bridge", mapping));
+        }
+        settings.bridge_mappings[parts[0]] = parts[1];
+    }
+    settings.external_address = config.text("external.bridge_address");
+    if (!settings.external_address.empty() && !Cidr::parse(settings.external_address)) {
+        throw Error(Errc::bad_request, "external.bridge_address is not an address with prefix");
+    }
+    settings.tunnel_ip = config.text("tunnel.local_ip");
+    if (!settings.tunnel_ip.empty() && !IpAddress::parse(settings.tunnel_ip)) throw Error(Errc::bad_request, "tunnel.local_ip is not an address");
+    settings.dhcp_directory = config.text("dhcp.directory");
+    settings.dnsmasq_user = config.text("dhcp.user");
+    settings.metadata_socket = config.text("metadata.control_socket");
+    return settings;
+}
+
+json::object fake_pass(const json::object& desired, const std::string& host) {
+    json::object ports, networks, routers;
+    json::object active{{"status", "ACTIVE"}, {"reason", ""}};
+    for (const auto& item : array_or_empty(desired, "ports")) {
+        const auto& port = item.as_object();
+        bool up = boolean_or(port, "admin_state_up", true);
+        if (string_or(port, "host") == host) {
+            ports[string_or(port, "id")] = {{"status", up ? "ACTIVE" : "DOWN"}, {"reason", up ? "" : "administratively down"}};
+        }
+    }
+    for (const auto& item : array_or_empty(desired, "networks")) {
+        const auto& network = item.as_object();
+        const auto* dhcp = find(network, "dhcp_port");
+        bool serves = dhcp && dhcp->is_object();
+        networks[string_or(network, "id")] = {{"dhcp", serves ? "ACTIVE" : "NONE"}, {"reason", ""}};
+        if (serves) ports[string_or(dhcp->get_object(), "id")] = active;
+    }
+    for (const auto& item : array_or_empty(desired, "routers")) {
+        const auto& router = item.as_object();
+        json::object floating;
+        for (const auto& address : array_or_empty(router, "floating_ips")) floating[string_or(address.as_object(), "id")] = "ACTIVE";
+        for (const auto& interface : array_or_empty(router, "interfaces")) ports[string_or(interface.as_object(), "port_id")] = active;
+        if (const auto* gateway = find(router, "gateway"); gateway && gateway->is_object()) ports[string_or(gateway->get_object(), "port_id")] = active;
+        routers[string_or(router, "id")] = {{"status", "ACTIVE"}, {"reason", ""}, {"floating_ips", std::move(floating)}};
+    }
+    json::object mappings{{"public", "br-ex"}};
+    return {{"ports", std::move(ports)},
+            {"networks", std::move(networks)},
+            {"routers", std::move(routers)},
+            {"agent", json::object{{"tunnel_ip", ""}, {"bridge_mappings", mappings}, {"datapath", "fake"},
+                                   {"configurations", json::object{{"bridge_mappings", mappings}, {"datapath_type", "fake"}}}, {"version", version()}}}};
+}
+
+}  // namespace pilvi::network_agent

@@ -1,0 +1,22 @@
+#pragma once
+// A router: its namespace and its nftables ruleset. Pure.
+#include <map>
+#include <string>
+
+#include "drivers/netns.h"
+#include "model.h"
+
+namespace pilvi::network_agent {
+
+struct RouterPlan {
+    NamespacePlan space;
+    std::string ruleset;
+};
+
+// `networks`: for the MTU of each device.
+RouterPlan plan_router(const Router& router, const std::map<std::string, Network>& networks);
+
+// The whole table, replaced in one transaction: floating IPs (DNAT, SNAT), source NAT behind the gateway, hairpin.
+std::string router_ruleset(const Router& router);
+
+}  // namespace pilvi::network_agent

@@ -1,0 +1,67 @@
+#pragma once
+// A node of its own for a test: network and mount namespace, Open vSwitch on the userspace datapath in a temporary directory, guests as namespaces.
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/json.h"
+#include "command/command.h"
+#include "reconciler.h"
+
+namespace node_test {
+
+using namespace pilvi;
+using namespace pilvi::network_agent;
+
+class Node {
+public:
+    Node();   // throws where root, Open vSwitch, dnsmasq, nft or busybox is missing
+    ~Node();
+    void start_switch();
+    void kill_switch();
+    std::string shell(std::vector<std::string> argv, bool check = true);
+    // The newest agent state: as a fresh process would have it.
+    void restart_agent();
+    // Passes until none asks for another; the last report.
+    json::object converge(const json::object& desired, int most = 12);
+    // A namespace with eth0 behind a tap-like veth in br-int.
+    void plug_guest(const std::string& name, const std::string& port_id, const std::string& mac);
+    void unplug_guest(const std::string& name, const std::string& port_id);
+    void address(const std::string& guest, const std::string& cidr, const std::string& gateway = {});
+    // DHCP by busybox; the lease's variables ("ip=10.0.0.5\nrouter=...\n"), "" where none came within 5 s.
+    std::string dhcp(const std::string& guest, const std::string& extra = {});
+    bool ping(const std::string& guest, const std::string& target, const std::string& source = {});   // guest "": the node itself
+    bool tcp(const std::string& from, const std::string& target, int port);
+    // Accepts connections in the background until the node ends, writing the caller's address back.
+    void serve(const std::string& guest, int port);
+    // Reads what serve() wrote: the source address as the server saw it.
+    std::string seen_source(const std::string& from, const std::string& target, int port);
+
+    std::string directory;
+    AgentSettings settings;
+    SystemCommandRunner runner;
+    Namespaces spaces{runner};
+    std::unique_ptr<Reconciler> reconciler;
+    CommandRunner* agent_runner = nullptr;  // what the agent runs its programs with
+
+private:
+    int connect(const std::string& from, const std::string& target, int port);
+    std::vector<std::jthread> servers_;
+};
+
+// Builders of the desired set. Ids are made of one letter: "a" -> aaaaaaaa-aaaa-...
+std::string id(char letter, int number = 0);
+json::object empty_set();
+json::object network(const std::string& id, int vni, const std::string& cidr, const std::string& gateway, const std::string& dhcp_port_id,
+                     const std::string& dhcp_mac, const std::string& dhcp_ip);
+json::object public_network(const std::string& id, const std::string& cidr, const std::string& gateway);
+std::string subnet_id(const std::string& network_id);
+json::object port(const std::string& id, const std::string& network_id, const std::string& mac, const std::string& ip, const std::string& group);
+json::object rule(const std::string& direction, const std::string& protocol = {}, int first = -1, int last = -1, const std::string& group = {},
+                  const std::string& ethertype = "IPv4");
+json::object group(std::vector<json::object> rules, std::vector<std::string> members);
+void add(json::object& set, const char* list, json::object item);
+
+}  // namespace node_test
