@@ -18,6 +18,7 @@ enum class Errc {
     gone,             // 410
     too_large,        // 413
     unsupported_media,// 415
+    range_not_satisfiable, // 416
     over_quota,       // 403 or 409 or 413 as the service's style says
     unsupported,      // 501
     bad_gateway,      // 502 a service that we depend on answered nonsense

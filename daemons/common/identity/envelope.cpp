@@ -13,7 +13,7 @@ struct Mapping {
 constexpr std::array mappings{
     Mapping{400, Errc::bad_request}, Mapping{401, Errc::unauthenticated}, Mapping{403, Errc::forbidden},   Mapping{404, Errc::not_found},
     Mapping{405, Errc::not_allowed}, Mapping{406, Errc::not_acceptable},  Mapping{409, Errc::conflict},    Mapping{410, Errc::gone},
-    Mapping{412, Errc::conflict},    Mapping{413, Errc::too_large},       Mapping{415, Errc::unsupported_media},
+    Mapping{412, Errc::precondition_failed},    Mapping{413, Errc::too_large},       Mapping{415, Errc::unsupported_media},
     Mapping{422, Errc::bad_request}, Mapping{429, Errc::unavailable},     Mapping{501, Errc::unsupported}, Mapping{503, Errc::unavailable},
     Mapping{504, Errc::timeout},
 };

@@ -1,0 +1,29 @@
+#pragma once
+// The image daemon: what main.cpp wires together, and what its routes share.
+#include <memory>
+#include <span>
+
+#include "api/service.h"
+#include "config/config.h"
+#include "identity/identity.h"
+#include "blobs.h"
+
+namespace pilvi::image {
+
+struct App {
+    const Blobs& blobs;
+    std::uint64_t size_cap;       // bytes of one image
+    bool need_signature = false;  // see refusal()
+};
+
+extern const std::span<const Setting> settings;
+
+std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app);
+
+// After a crash: uploads that were cut off go back to queued, and files that belong to no image go. Before the service starts.
+void recover(Store& store, const Blobs& blobs);
+
+// Tables of the resource files.
+extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes;
+
+}  // namespace pilvi::image

@@ -1,0 +1,157 @@
+#include "ingest.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+
+namespace pilvi::image {
+namespace {
+constexpr std::size_t block_size = 1u << 20;
+constexpr std::size_t blocks = 6;
+constexpr std::uint64_t flush_every = 32u << 20;  // dirty pages go to the disk while the rest arrives
+
+class Digest {
+public:
+    explicit Digest(const EVP_MD* kind) : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
+        if (!context_ || EVP_DigestInit_ex(context_.get(), kind, nullptr) != 1) throw Error(Errc::internal, "a digest is not available");
+    }
+    void add(const char* bytes, std::size_t size) { EVP_DigestUpdate(context_.get(), bytes, size); }
+    std::string finish() {
+        unsigned char value[EVP_MAX_MD_SIZE];
+        unsigned int size = 0;
+        EVP_DigestFinal_ex(context_.get(), value, &size);
+        return hex({reinterpret_cast<const char*>(value), size});
+    }
+
+private:
+    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+};
+
+struct Block {
+    std::vector<char> bytes = std::vector<char>(block_size);
+    std::size_t used = 0;
+};
+
+// A ring of blocks with one writer and two readers (the digests), each reader on a thread of its own.
+class Ring {
+public:
+    Ring() : digests_{Digest(EVP_md5()), Digest(EVP_sha512())} {}
+    ~Ring() { end(); }
+    void start() {
+        for (std::size_t i = 0; i < 2; ++i) threads_[i] = std::thread([this, i] { consume(i); });
+    }
+    bool started() const { return threads_[0].joinable(); }
+    // The next block to fill; waits until both digests are through with it.
+    Block& next() {
+        std::unique_lock lock(mutex_);
+        moved_.wait(lock, [this] { return filled_ - std::min(done_[0], done_[1]) < blocks; });
+        return blocks_[filled_ % blocks];
+    }
+    void publish() {
+        {
+            const std::lock_guard lock(mutex_);
+            ++filled_;
+        }
+        moved_.notify_all();
+    }
+    void end() {
+        {
+            const std::lock_guard lock(mutex_);
+            ended_ = true;
+        }
+        moved_.notify_all();
+        for (std::thread& thread : threads_)
+            if (thread.joinable()) thread.join();
+    }
+    Digest& digest(std::size_t which) { return digests_[which]; }
+
+private:
+    void consume(std::size_t which) {
+        std::unique_lock lock(mutex_);
+        while (true) {
+            moved_.wait(lock, [&] { return done_[which] < filled_ || ended_; });
+            if (done_[which] == filled_) return;
+            const Block& block = blocks_[done_[which] % blocks];
+            lock.unlock();
+            digests_[which].add(block.bytes.data(), block.used);
+            lock.lock();
+            ++done_[which];
+            moved_.notify_all();
+        }
+    }
+    std::array<Block, blocks> blocks_;
+    std::array<Digest, 2> digests_;
+    std::array<std::thread, 2> threads_;
+    std::mutex mutex_;
+    std::condition_variable moved_;
+    std::size_t filled_ = 0;
+    std::size_t done_[2] = {0, 0};
+    bool ended_ = false;
+};
+
+void write_all(int fd, const char* bytes, std::size_t size, std::uint64_t offset) {
+    while (size > 0) {
+        const ssize_t wrote = ::pwrite(fd, bytes, size, static_cast<off_t>(offset));
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) {
+            if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) throw Error(Errc::too_large, "Image storage media is full: " + std::string(std::strerror(errno)));
+            throw Error(Errc::unavailable, "Insufficient permissions on image storage media: " + std::string(std::strerror(errno)));
+        }
+        bytes += wrote;
+        size -= static_cast<std::size_t>(wrote);
+        offset += static_cast<std::uint64_t>(wrote);
+    }
+}
+
+// Fills the block; true where the body goes on.
+bool fill(http::BodyReader& body, Block& block) {
+    block.used = 0;
+    while (block.used < block_size) {
+        const std::size_t got = body.read(block.bytes.data() + block.used, block_size - block.used);
+        if (got == 0) return false;
+        block.used += got;
+    }
+    return true;
+}
+}  // namespace
+
+Ingested ingest(http::BodyReader& body, int fd, std::uint64_t most) {
+    Ring ring;
+    Ingested out;
+    std::uint64_t flushed = 0;
+    for (bool more = true; more;) {
+        Block& block = ring.next();
+        more = fill(body, block);
+        if (out.size + block.used > most) throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
+        write_all(fd, block.bytes.data(), block.used, out.size);
+        out.size += block.used;
+        if (!more && !ring.started()) {  // a small image: not worth two threads
+            for (std::size_t i = 0; i < 2; ++i) ring.digest(i).add(block.bytes.data(), block.used);
+            break;
+        }
+        if (!ring.started()) ring.start();
+        ring.publish();
+        if (out.size - flushed >= flush_every) {
+            ::sync_file_range(fd, static_cast<off_t>(flushed), static_cast<off_t>(out.size - flushed), SYNC_FILE_RANGE_WRITE);
+            flushed = out.size;
+        }
+    }
+    ring.end();
+    out.md5 = ring.digest(0).finish();
+    out.sha512 = ring.digest(1).finish();
+    return out;
+}
+
+}  // namespace pilvi::image

@@ -1,0 +1,24 @@
+// pilvi-image: Image API v2.
+#include "image.h"
+#include "pilvi_image_schema.h"
+#include "service/service.h"
+
+using namespace pilvi;
+
+int main(int argc, char** argv) {
+    const DaemonSpec spec{.name = "image", .description = "Pilvi's Image service (Glance API v2).", .settings = image::settings};
+    return daemon_main(argc, argv, spec, [](Daemon& daemon) {
+        const Config& config = daemon.config();
+        const auto store = Store::open(config.text("database.url"), image::migrations());
+        const image::Blobs blobs(config.text("store.path"), config.boolean("store.sync"));
+        image::recover(*store, blobs);
+        Session session(session_options(config));
+        TokenValidator validator(session, config.text("identity.url"));
+        image::App app{.blobs = blobs, .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
+                       .need_signature = config.boolean("store.need_signature")};
+        const auto service = image::make_service(*store, validator, daemon.metrics(), app);
+        if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);
+        daemon.serve(*service);
+        daemon.run();
+    });
+}

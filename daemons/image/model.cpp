@@ -1,0 +1,178 @@
+#include "model.h"
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace pilvi::image {
+namespace {
+std::string marks(std::size_t count) {
+    std::string out;
+    for (std::size_t i = 0; i < count; ++i) out += i == 0 ? "?" : ", ?";
+    return out;
+}
+
+template <class T> json::value or_null(const std::optional<T>& value) { return value ? json::value(*value) : json::value(nullptr); }
+
+Image read_row(const Row& row) {
+    Image i;
+    i.id = row.text("id");
+    i.name = row["name"].optional_text();
+    i.status = row.text("status");
+    i.visibility = row.text("visibility");
+    i.is_protected = row.boolean("protected");
+    i.os_hidden = row.boolean("os_hidden");
+    i.owner = row["owner"].optional_text();
+    i.disk_format = row["disk_format"].optional_text();
+    i.container_format = row["container_format"].optional_text();
+    i.min_ram = row.integer("min_ram");
+    i.min_disk = row.integer("min_disk");
+    i.size = row["size"].optional_integer();
+    i.virtual_size = row["virtual_size"].optional_integer();
+    i.checksum = row["checksum"].optional_text();
+    i.os_hash_algo = row["os_hash_algo"].optional_text();
+    i.os_hash_value = row["os_hash_value"].optional_text();
+    i.created_at = row.integer("created_at");
+    i.updated_at = row.integer("updated_at");
+    return i;
+}
+
+std::vector<std::pair<std::string, Value>> columns_of(const Image& i) {
+    return {{"name", i.name},
+            {"visibility", i.visibility},
+            {"protected", i.is_protected},
+            {"os_hidden", i.os_hidden},
+            {"owner", i.owner},
+            {"disk_format", i.disk_format},
+            {"container_format", i.container_format},
+            {"min_ram", i.min_ram},
+            {"min_disk", i.min_disk}};
+}
+
+void write_details(Tx& tx, const Image& i) {
+    for (const auto& [name, value] : i.properties) tx.insert("image_properties", {{"image_id", i.id}, {"name", name}, {"value", value}});
+    for (const std::string& tag : i.tags) tx.insert("image_tags", {{"image_id", i.id}, {"value", tag}});
+}
+
+void target_with_words(api::Call& call, Tx& tx, json::object& target, std::string_view words) {
+    const std::string& id = call.arg("image_id");
+    const Image image = visible_image(call, tx, id, words);
+    target = policy_target(call, tx, image);
+    if (!call.allowed("get_image", target)) throw Error(Errc::not_found, "No image found with ID " + id);
+}
+}  // namespace
+
+const std::string_view image_columns =
+    "t.id, t.name, t.status, t.visibility, t.protected, t.os_hidden, t.owner, t.disk_format, t.container_format, t.min_ram, t.min_disk, t.size, "
+    "t.virtual_size, t.checksum, t.os_hash_algo, t.os_hash_value, t.created_at, t.updated_at";
+
+std::vector<Image> images_of(Tx& tx, const std::vector<Row>& rows) {
+    std::vector<Image> images;
+    if (rows.empty()) return images;
+    std::map<std::string, std::size_t> index;
+    Values ids;
+    for (const Row& row : rows) {
+        images.push_back(read_row(row));
+        index[images.back().id] = images.size() - 1;
+        ids.emplace_back(images.back().id);
+    }
+    const std::string in = " WHERE image_id IN (" + marks(ids.size()) + ")";
+    for (const Row& row : tx.query("SELECT image_id, name, value FROM image_properties" + in, ids))
+        images[index.at(row.at(0).text())].properties[row.at(1).text()] = row.at(2).text();
+    for (const Row& row : tx.query("SELECT image_id, value FROM image_tags" + in, ids)) images[index.at(row.at(0).text())].tags.insert(row.at(1).text());
+    return images;
+}
+
+std::optional<Image> find_image(Tx& tx, std::string_view id) {
+    std::vector<Image> found = images_of(tx, tx.query("SELECT " + std::string(image_columns) + " FROM images t WHERE t.id = ?", {id}));
+    if (found.empty()) return std::nullopt;
+    return std::move(found.front());
+}
+
+std::string visible_condition(const Context& who, Values& parameters) {
+    if (who.is_admin) return {};
+    parameters.emplace_back(who.project_id);
+    parameters.emplace_back(who.project_id);
+    return "t.visibility = 'public' OR t.visibility = 'community' OR t.owner = ? OR (t.visibility = 'shared' AND EXISTS (SELECT 1 FROM "
+           "image_members m WHERE m.image_id = t.id AND m.member = ?))";
+}
+
+Image visible_image(const api::Call& call, Tx& tx, std::string_view id, std::string_view words) {
+    Values parameters{Value(id)};
+    const std::string visible = visible_condition(call.who, parameters);
+    std::vector<Image> found = images_of(
+        tx, tx.query("SELECT " + std::string(image_columns) + " FROM images t WHERE t.id = ?" + (visible.empty() ? "" : " AND (" + visible + ")"), parameters));
+    if (found.empty()) {
+        std::string message(words);
+        message.replace(message.find("{}"), 2, id.substr(0, 255));
+        throw Error(Errc::not_found, message);
+    }
+    return std::move(found.front());
+}
+
+void insert_image(Tx& tx, const Image& i) {
+    auto columns = columns_of(i);
+    columns.emplace_back("id", i.id);
+    columns.emplace_back("status", i.status);
+    columns.emplace_back("created_at", i.created_at);
+    columns.emplace_back("updated_at", i.updated_at);
+    tx.insert("images", columns);
+    write_details(tx, i);
+}
+
+void save_image(Tx& tx, const Image& i) {
+    auto columns = columns_of(i);
+    columns.emplace_back("updated_at", now_micros());
+    tx.update("images", i.id, columns);
+    tx.exec("DELETE FROM image_properties WHERE image_id = ?", {i.id});
+    tx.exec("DELETE FROM image_tags WHERE image_id = ?", {i.id});
+    write_details(tx, i);
+}
+
+bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string_view to) {
+    return tx.exec("UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ?", {to, now_micros(), id, from}) == 1;
+}
+
+json::object view(const Image& i) {
+    json::object out;
+    for (const auto& [name, value] : i.properties) out[name] = value;
+    json::array tags;
+    for (const std::string& tag : i.tags) tags.push_back(json::value(tag));
+    const std::string self = "/v2/images/" + i.id;
+    out["id"] = i.id;
+    out["name"] = or_null(i.name);
+    out["disk_format"] = or_null(i.disk_format);
+    out["container_format"] = or_null(i.container_format);
+    out["visibility"] = i.visibility;
+    out["size"] = or_null(i.size);
+    out["virtual_size"] = or_null(i.virtual_size);
+    out["status"] = i.status;
+    out["checksum"] = or_null(i.checksum);
+    out["protected"] = i.is_protected;
+    out["min_ram"] = i.min_ram;
+    out["min_disk"] = i.min_disk;
+    out["owner"] = or_null(i.owner);
+    out["os_hidden"] = i.os_hidden;
+    out["os_hash_algo"] = or_null(i.os_hash_algo);
+    out["os_hash_value"] = or_null(i.os_hash_value);
+    out["created_at"] = iso8601(i.created_at);
+    out["updated_at"] = iso8601(i.updated_at);
+    out["tags"] = std::move(tags);
+    out["self"] = self;
+    out["file"] = self + "/file";
+    out["schema"] = "/v2/schemas/image";
+    return out;
+}
+
+json::object policy_target(const api::Call& call, Tx& tx, const Image& i) {
+    const bool member = !call.who.project_id.empty() && i.visibility == "shared" &&
+                        tx.one("SELECT 1 FROM image_members WHERE image_id = ? AND member = ?", {i.id, call.who.project_id}).has_value();
+    json::object target{{"image_id", i.id}, {"project_id", or_null(i.owner)}, {"owner", or_null(i.owner)}, {"visibility", i.visibility}};
+    // Absent where it does not hold: a check against an absent value fails.
+    if (member) target["member_id"] = call.who.project_id;
+    return target;
+}
+
+void image_target(api::Call& call, Tx& tx, json::object& target) { target_with_words(call, tx, target, "No image found with ID {}"); }
+void image_target_for_delete(api::Call& call, Tx& tx, json::object& target) { target_with_words(call, tx, target, "Failed to find image {} to delete"); }
+
+}  // namespace pilvi::image

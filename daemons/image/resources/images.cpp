@@ -1,0 +1,170 @@
+// /v2/images: create, show, update by JSON patch, delete. Lists are in list.cpp, data in data.cpp.
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "domain/patch.h"
+#include "domain/properties.h"
+#include "image.h"
+#include "model.h"
+#include "rules.h"
+#include "log/log.h"
+
+namespace pilvi::image {
+namespace {
+using api::Call;
+using api::Reply;
+using api::Route;
+
+constexpr std::size_t most_properties = 128, most_tags = 128;
+
+std::optional<std::string> text_or_null(const json::value& value) {
+    return value.is_null() ? std::nullopt : std::optional(str(value.get_string()));
+}
+
+// Sets a checked attribute or property.
+void assign(Image& image, const std::string& name, const json::value& value) {
+    if (name == "name") image.name = text_or_null(value);
+    else if (name == "owner") image.owner = text_or_null(value);
+    else if (name == "visibility") image.visibility = str(value.get_string());
+    else if (name == "protected") image.is_protected = value.get_bool();
+    else if (name == "os_hidden") image.os_hidden = value.get_bool();
+    else if (name == "disk_format") image.disk_format = text_or_null(value);
+    else if (name == "container_format") image.container_format = text_or_null(value);
+    else if (name == "min_ram") image.min_ram = value.get_int64();
+    else if (name == "min_disk") image.min_disk = value.get_int64();
+    else if (name == "tags") {
+        image.tags.clear();
+        for (const json::value& tag : value.get_array()) image.tags.insert(str(tag.get_string()));
+    } else {
+        image.properties[name] = str(value.get_string());
+    }
+}
+
+void check_limits(const Image& image) {
+    if (image.properties.size() > most_properties)
+        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image properties. Attempted: " +
+                                         std::to_string(image.properties.size()) + ", Maximum: " + std::to_string(most_properties));
+    if (image.tags.size() > most_tags)
+        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image tags. Attempted: " + std::to_string(image.tags.size()) +
+                                         ", Maximum: " + std::to_string(most_tags));
+}
+
+void enforce_visibility(const Call& call, const std::string& visibility, const json::object& target) {
+    if (visibility == "public") call.enforce("publicize_image", target);
+    if (visibility == "community") call.enforce("communitize_image", target);
+}
+
+Image image_from(const json::object& body) {
+    Image image;
+    for (const auto& member : body) {
+        const std::string name(member.key());
+        const Property* p = find_property(name);
+        if (p && p->read_only) throw Error(Errc::forbidden, "Attribute '" + name + "' is read-only.");
+        if (name == "locations") throw Error(Errc::forbidden, "Attribute 'locations' is reserved.");
+        refuse_reserved(name);
+        validate(name, member.value());
+        if (name == "id") image.id = lower(str(member.value().get_string()));
+        else assign(image, name, member.value());
+    }
+    check_limits(image);
+    return image;
+}
+
+Reply create(Call& call) {
+    if (!call.raw.is_object()) throw Error(Errc::bad_request, "Request body must be a JSON object.");
+    const json::object& body = call.raw.get_object();
+    Image image = image_from(body);
+    if (!body.contains("owner") && !call.who.project_id.empty()) image.owner = call.who.project_id;
+    const json::object target{{"project_id", image.owner.value_or("")}, {"owner", image.owner.value_or("")}, {"visibility", image.visibility}};
+    if (!call.allowed("add_image", target)) throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
+    enforce_visibility(call, image.visibility, target);
+    if (image.id.empty()) image.id = new_uuid();
+    image.created_at = image.updated_at = now_micros();
+    call.store().write([&](Tx& tx) {
+        // The id of a deleted image is never given to another one: whoever cached its data would take it for the new image's.
+        if (tx.one("SELECT 1 FROM deleted_images WHERE id = ?", {image.id}) || tx.one("SELECT 1 FROM images WHERE id = ?", {image.id}))
+            throw Error(Errc::conflict, "Image ID " + image.id + " already exists!");
+        insert_image(tx, image);
+    });
+    Reply reply(view(image));
+    reply.headers.set("Location", call.base_url() + "/v2/images/" + image.id);
+    return reply;
+}
+
+Reply show(Call& call) {
+    return call.store().read([&](Tx& tx) -> Reply { return view(visible_image(call, tx, call.arg("image_id"))); });
+}
+
+bool is_attribute(const std::string& name) { return find_property(name) != nullptr; }
+
+void apply(const Call& call, Image& image, const Change& change, const json::object& target) {
+    const std::string& name = change.name;
+    if (change.op == Change::Op::remove) {
+        if (is_attribute(name)) throw Error(Errc::forbidden, "Property " + name + " may not be removed.");
+        if (image.properties.erase(name) == 0) throw Error(Errc::conflict, "Property " + name + " does not exist.");
+        return;
+    }
+    if (change.op == Change::Op::replace && !is_attribute(name) && !image.properties.contains(name))
+        throw Error(Errc::conflict, "Property " + name + " does not exist.");
+    if (change.op == Change::Op::add && change.old_dialect && (is_attribute(name) || image.properties.contains(name)))
+        throw Error(Errc::conflict, "Property " + name + " already present.");
+    if (name == "owner" && !call.who.is_admin) throw Error(Errc::forbidden, "Owner can't be updated by non admin.");
+    if (name == "visibility") enforce_visibility(call, str(change.value.get_string()), target);
+    if ((name == "disk_format" || name == "container_format") && image.status != "queued" && image.status != "importing")
+        throw Error(Errc::forbidden, "Attribute " + name + " can be only replaced for a queued image.");
+    assign(image, name, change.value);
+}
+
+bool patch_dialect_is_old(Call& call) {
+    std::string_view type = call.request.headers.get("Content-Type");
+    type = trim(type.substr(0, type.find(';')));
+    if (equals_ignoring_case(type, "application/openstack-images-v2.1-json-patch")) return false;
+    if (equals_ignoring_case(type, "application/openstack-images-v2.0-json-patch")) return true;
+    throw Error(Errc::unsupported_media, "The request media type " + std::string(type.substr(0, 100)) + " is not supported by this server.");
+}
+
+Reply update(Call& call) {
+    const std::vector<Change> changes = parse_patch(call.raw, patch_dialect_is_old(call));
+    return call.store().write([&](Tx& tx) -> Reply {
+        Image image = visible_image(call, tx, call.arg("image_id"));
+        const json::object target = policy_target(call, tx, image);
+        for (const Change& change : changes) apply(call, image, change, target);
+        check_limits(image);
+        if (!changes.empty()) save_image(tx, image);
+        return view(*find_image(tx, image.id));
+    });
+}
+
+Reply remove(Call& call) {
+    const std::string& id = call.arg("image_id");
+    call.store().write([&](Tx& tx) {
+        const Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
+        if (image.is_protected) throw Error(Errc::forbidden, "Image " + image.id + " is protected and cannot be deleted.");
+        for (const char* table : {"image_properties", "image_tags", "image_members"})
+            tx.exec("DELETE FROM " + std::string(table) + " WHERE image_id = ?", {image.id});
+        tx.exec("DELETE FROM images WHERE id = ?", {image.id});
+        tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
+    });
+    try {
+        call.app<App>().blobs.remove(id);
+    } catch (const Error& e) {
+        log::warning(e.message() + "; the file goes at the next start", {{"REQUEST_ID", call.who.request_id}, {"IMAGE_ID", id}});
+    }
+    return {};
+}
+
+constexpr Route table[] = {
+    {.method = "POST", .path = "/v2/images", .policy = "add_image", .check = rules::member, .handler = create, .status = 201, .any_body = true},
+    {.method = "GET", .path = "/v2/images/{image_id}", .policy = "get_image", .check = rules::get_image, .handler = show, .target = image_target},
+    {.method = "PATCH", .path = "/v2/images/{image_id}", .policy = "modify_image", .check = rules::member, .handler = update, .any_body = true,
+     .target = image_target},
+    {.method = "DELETE", .path = "/v2/images/{image_id}", .policy = "delete_image", .check = rules::member, .handler = remove, .status = 204,
+     .target = image_target_for_delete},
+};
+static_assert(api::sound(std::span<const Route>(table)));
+}  // namespace
+
+const std::span<const Route> image_routes = table;
+
+}  // namespace pilvi::image

@@ -1,0 +1,57 @@
+#include <set>
+
+#include "image.h"
+#include "model.h"
+#include "rules.h"
+#include "log/log.h"
+
+namespace pilvi::image {
+namespace {
+constexpr api::ServiceStyle style{
+    .dialect = api::Dialect::image,
+    .service_type = "image",
+    .unknown = api::Unknown::keep,
+    .wrapped = false,
+    .update_method = "PATCH",
+};
+
+constexpr api::PolicyRule rules_beside_routes[] = {
+    {"publicize_image", rules::admin, "Make an image visible to all projects"},
+    {"communitize_image", rules::member, "Let all projects use an image whose id they know"},
+};
+
+constexpr auto all_settings = with_identity_settings(
+    "glance", {
+                  {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
+                  {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
+                  {"store.path", SettingKind::text, "/var/lib/pilvi/image/store", "Directory of the image data."},
+                  {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
+                  {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
+                  {"store.need_signature", SettingKind::boolean, "false",
+                   "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
+                  {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
+              });
+}  // namespace
+
+const std::span<const Setting> settings = all_settings;
+
+std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app) {
+    api::ServiceSpec spec{.style = style,
+                          .resources = {},
+                          .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes},
+                          .rules = {rules_beside_routes}};
+    return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
+}
+
+void recover(Store& store, const Blobs& blobs) {
+    const std::int64_t reset = store.write([](Tx& tx) { return tx.exec("UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL WHERE status = 'saving'"); });
+    std::set<std::string> known;
+    store.read([&](Tx& tx) {
+        for (const Row& row : tx.query("SELECT id FROM images WHERE status = 'active' OR status = 'deactivated'")) known.insert(row.at(0).text());
+    });
+    const std::size_t removed = blobs.remove_orphans(known);
+    if (reset > 0 || removed > 0)
+        log::notice("after an unclean end: " + std::to_string(reset) + " images are queued again, " + std::to_string(removed) + " files are removed");
+}
+
+}  // namespace pilvi::image

@@ -1,0 +1,22 @@
+#pragma once
+// The image service on a store of its own.
+#include "image/image.h"
+#include "pilvi_image_schema.h"
+#include "support/cases.h"
+#include "support/temp_dir.h"
+
+namespace pilvi::testing {
+
+struct ImageService {
+    TempDir directory;
+    std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "image.sqlite"), image::migrations());
+    image::Blobs blobs{directory / "store", false};
+    image::App app{.blobs = blobs, .size_cap = 64u << 20};
+    Callers callers;
+    metrics::Registry metrics;
+    std::unique_ptr<api::Service> service = image::make_service(*store, callers, metrics, app);
+    Cases cases{*service};
+    ImageService() { callers.export_to(cases); }
+};
+
+}  // namespace pilvi::testing
