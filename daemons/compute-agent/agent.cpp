@@ -32,8 +32,8 @@ constexpr auto settings = with_identity_settings("nova", {
     {"agent.state", text, "/var/lib/pilvi/compute-agent", "Directory of the image cache and the instances."},
     {"agent.stray_grace", seconds, "30", "A server on this node that nobody wants is removed after so long.", 0, 86400},
     {"compute.url", text, "http://127.0.0.1:8774", "Where pilvi-compute listens; a path is ignored."},
-    {"driver.kind", text, "libvirt", "libvirt, or fake: servers that only seem to run, for tests of the API."},
-    {"driver.fake_delay", seconds, "0", "What a start takes with the fake driver.", 0, 3600},
+    {"agent.driver", text, "libvirt", "libvirt, or fake: servers that only seem to run, for tests of the API."},
+    {"agent.fake_delay", seconds, "0", "What a start takes with the fake driver.", 0, 3600},
     {"libvirt.uri", text, "qemu:///system", "Connection to libvirt."},
     {"libvirt.virt_type", text, "auto", "kvm, qemu (TCG), or auto: kvm where a trial guest runs."},
     {"libvirt.cpu_mode", text, "auto", "host-passthrough, host-model, custom, none, or auto: host-model with KVM, custom without."},
@@ -126,11 +126,11 @@ public:
 
 private:
     void make_hypervisor() {
-        if (config_.text("driver.kind") == "fake") {
-            hypervisor_ = make_fake({.state_file = state_ + "/fake.json", .start_delay = config_.seconds("driver.fake_delay")});
+        if (config_.text("agent.driver") == "fake") {
+            hypervisor_ = make_fake({.state_file = state_ + "/fake.json", .start_delay = config_.seconds("agent.fake_delay")});
             return;
         }
-        if (config_.text("driver.kind") != "libvirt") throw Error(Errc::bad_request, "driver.kind is libvirt or fake");
+        if (config_.text("agent.driver") != "libvirt") throw Error(Errc::bad_request, "agent.driver is libvirt or fake");
         kvm_ = choose_kvm(config_, runner_, state_);
         hypervisor_ = make_libvirt(config_.text("libvirt.uri"));
     }
@@ -204,7 +204,7 @@ private:
         return out;
     }
 
-    std::int64_t disk_gb(const Space& space) const { return config_.text("driver.kind") == "fake" ? 10'000 : space.total >> 30; }
+    std::int64_t disk_gb(const Space& space) const { return config_.text("agent.driver") == "fake" ? 10'000 : space.total >> 30; }
 
     HypervisorFacts facts_now() {
         const std::lock_guard lock(mutex_);

@@ -30,7 +30,7 @@ using CText = std::unique_ptr<char, CFree>;
 
 [[noreturn]] void fail(const std::string& what) {
     const virError* error = virGetLastError();
-    const bool lost = error && (error->domain == VIR_FROM_RPC || error->code == VIR_ERR_INVALID_CONN);
+    const bool lost = error && (error->domain == VIR_FROM_RPC || error->code == VIR_ERR_INVALID_CONN || error->code == VIR_ERR_OPERATION_TIMEOUT);
     throw Error(lost ? Errc::unavailable : Errc::internal, what + ": " + (error && error->message ? error->message : "unknown error"));
 }
 
@@ -150,7 +150,12 @@ public:
         const std::lock_guard lock(mutex_);
         const Domain domain = look_up(id);
         if (!domain) throw Error(Errc::not_found, "the domain is gone");
-        if (virDomainResume(domain.get()) < 0) fail("the guest did not resume");
+        // A request of an agent that ended in the middle may still have been on its way.
+        try {
+            if (virDomainResume(domain.get()) < 0) fail("the guest did not resume");
+        } catch (const Error&) {
+            if (!is_running(domain.get())) throw;
+        }
     }
 
     void ask_shutdown(const std::string& id) override {
@@ -216,6 +221,11 @@ private:
         Domain domain(virDomainLookupByUUIDString(connect(), id.c_str()));
         if (!domain && virGetLastErrorCode() != VIR_ERR_NO_DOMAIN) fail("cannot look up the domain");
         return domain;
+    }
+
+    static bool is_running(virDomainPtr domain) {
+        int state = 0;
+        return virDomainGetState(domain, &state, nullptr, 0) == 0 && state == VIR_DOMAIN_RUNNING;
     }
 
     static void end(virDomainPtr domain) {

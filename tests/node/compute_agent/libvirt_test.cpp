@@ -290,10 +290,10 @@ TEST_CASE("a domain of ours that nobody wants goes, others stay") {
 TEST_CASE("QEMU's refusal is the server's error, and nothing stays") {
     const Guest guest;
     json::object server = guest.desired("running", 1);
-    server["image"].as_object()["properties"] = json::object{{"hw_machine_type", "no-such-machine"}};
+    server["image"].as_object()["properties"] = json::object{{"hw_machine_type", "pc-q35-99.0"}};
     agent([&](Agent& a) {
         const json::object reports = a.until(set_of({server}), "error");
-        REQUIRE(string_or(reports.at(guest.id).as_object(), "reason").find("no-such-machine") != std::string::npos);
+        REQUIRE(string_or(reports.at(guest.id).as_object(), "reason").find("pc-q35-99.0") != std::string::npos);
         REQUIRE_FALSE(fs::exists(Agent::state() + "/instances/" + guest.id + "/disk"));
         a.until(set_of({guest.desired("deleted", 2)}), "absent");
     });

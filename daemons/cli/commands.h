@@ -1,0 +1,46 @@
+#pragma once
+// The subcommands of pilvi, without their command line. Each returns the exit status.
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace pilvi::cli {
+
+// How the operator's command reaches the cloud of this node.
+struct Access {
+    std::string auth_url = "http://127.0.0.1:5000/v3";
+    std::string credentials = "/etc/pilvi/credentials";   // admin-password, else service-password-nova
+    std::string state = "/var/lib/pilvi";
+};
+
+struct TryOptions {
+    std::vector<std::string> command;   // empty: wait for Ctrl-C
+    std::string directory;
+    int compute_agents = 1;
+    bool keep = false;
+    bool seed = true;
+    std::vector<std::string> settings;  // DAEMON:KEY=VALUE
+};
+// A cloud in a process group, until the command (or Ctrl-C) ends it. The command's exit status.
+int try_cloud(const TryOptions& options);
+
+struct StatusOptions {
+    bool json = false;
+    std::optional<std::chrono::seconds> wait;   // until everything is ready, at most so long
+};
+// 0 where everything on this node is ready, 1 where not.
+int status(const Access& access, const StatusOptions& options);
+
+struct DoctorOptions {
+    bool json = false;
+};
+// 0 where nothing is wrong, 1 where something is, 2 where it could not look.
+int doctor(const Access& access, const DoctorOptions& options);
+
+// Runs pilvi-identity bootstrap with this node's credentials, as identity's own user where we are root. Does not return where that works.
+int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments);
+// Makes the credentials of a node where they are missing.
+int setup();
+
+}  // namespace pilvi::cli

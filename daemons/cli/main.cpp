@@ -1,0 +1,86 @@
+// pilvi: the operator's command. The command line; what it does is in commands.h.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <optional>
+
+#include "commands.h"
+#include "service/service.h"
+
+namespace {
+
+using namespace pilvi::cli;
+
+struct CommandLine {
+    Access access;
+    TryOptions trial;
+    StatusOptions status;
+    DoctorOptions doctor;
+    std::vector<std::string> bootstrap_arguments;
+    std::optional<int> wait_seconds;
+    int (*run)(CommandLine&) = nullptr;
+};
+
+void add_try(CLI::App& app, CommandLine& line) {
+    CLI::App* command = app.add_subcommand("try", "A whole cloud in a process group, without root: the APIs are real, servers only seem to run");
+    command->add_option("--exec", line.trial.command, "Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line")
+        ->type_name("COMMAND ARGUMENT...")->expected(1, -1);
+    command->add_option("--directory", line.trial.directory, "Keep the state here and use it again (a temporary directory otherwise)");
+    command->add_option("--agents", line.trial.compute_agents, "Compute nodes")->check(CLI::Range(1, 1000));
+    command->add_option("--set", line.trial.settings, "A daemon's setting; may be repeated")->type_name("DAEMON:KEY=VALUE")->allow_extra_args(false);
+    command->add_flag("--keep", line.trial.keep, "Leave the temporary directory");
+    command->add_flag("!--empty", line.trial.seed, "Without flavors, image and external network");
+    command->callback([&line] { line.run = [](CommandLine& l) { return try_cloud(l.trial); }; });
+}
+
+void add_status(CLI::App& app, CommandLine& line) {
+    CLI::App* command = app.add_subcommand("status", "The daemons of this node, its APIs and agents");
+    CLI::Option* wait = command->add_option("--wait", line.wait_seconds, "Until all is ready, at most so many seconds (300 without a number)")->expected(0, 1)->default_str("300");
+    command->add_flag("--json", line.status.json, "As JSON");
+    command->callback([&line, wait] {
+        if (wait->count() > 0) line.status.wait = std::chrono::seconds(line.wait_seconds.value_or(300));
+        line.run = [](CommandLine& l) { return status(l.access, l.status); };
+    });
+}
+
+void add_doctor(CLI::App& app, CommandLine& line) {
+    CLI::App* command = app.add_subcommand("doctor", "Looks for what is wrong on this node, and for what belongs to nothing any more");
+    command->add_flag("--json", line.doctor.json, "As JSON");
+    command->callback([&line] { line.run = [](CommandLine& l) { return doctor(l.access, l.doctor); }; });
+}
+
+void add_identity(CLI::App& app, CommandLine& line) {
+    CLI::App* identity = app.add_subcommand("identity", "The identity service")->require_subcommand(1);
+    CLI::App* command = identity->add_subcommand("bootstrap", "Makes or repairs administrator, service users and catalogue; may be run again at any time")->prefix_command();
+    command->callback([&line, command] {
+        line.bootstrap_arguments = command->remaining();
+        line.run = [](CommandLine& l) { return identity_bootstrap(l.access, l.bootstrap_arguments); };
+    });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CommandLine line;
+    CLI::App app{"Operates a node of a Pilvi cloud", "pilvi"};
+    app.set_version_flag("--version", "pilvi " + std::string(pilvi::version()));
+    app.add_option("--auth-url", line.access.auth_url, "The identity API")->envname("PILVI_AUTH_URL");
+    app.add_option("--credentials", line.access.credentials, "Directory of the node's credentials")->envname("PILVI_CREDENTIALS");
+    app.require_subcommand(1);
+    add_status(app, line);
+    add_doctor(app, line);
+    add_try(app, line);
+    add_identity(app, line);
+    app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] { line.run = [](CommandLine&) { return setup(); }; });
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    try {
+        return line.run(line);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "pilvi: %s\n", error.what());
+        return 2;
+    }
+}
