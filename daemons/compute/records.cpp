@@ -67,7 +67,7 @@ Operation Operation::from(const Row& row) {
     o.id = row.text("id"), o.instance_id = row.text("instance_id"), o.kind = row.text("kind"), o.step = row.text("step");
     o.deadline = row.integer("deadline"), o.next_at = row.integer("next_at"), o.attempts = row.integer("attempts");
     o.request_id = row.text("request_id");
-    o.data = parse_json(row.text("data")).as_object();
+    o.data = json_object(row.text("data"));
     return o;
 }
 
@@ -135,6 +135,9 @@ std::int64_t next_number(Tx& tx, std::string_view sequence) {
     tx.exec("INSERT INTO counters (name, value) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = counters.value + 1", {sequence});
     return tx.scalar("SELECT value FROM counters WHERE name = ?", {sequence}).integer();
 }
+
+json::array json_array(const std::string& text) { return std::move(parse_json(text).as_array()); }
+json::object json_object(const std::string& text) { return std::move(parse_json(text).as_object()); }
 
 std::string fault_text(int code, std::string_view message, std::string_view details, Micros now) {
     json::object fault{{"code", code}, {"created", iso8601(now)}, {"message", message}};

@@ -98,6 +98,10 @@ void finish_event(Tx& tx, std::string_view instance_id, std::string_view request
 // The next number of a sequence, from 1.
 std::int64_t next_number(Tx& tx, std::string_view sequence);
 
+// JSON columns by value: a range-for over a member of a temporary would outlive it.
+json::array json_array(const std::string& text);
+json::object json_object(const std::string& text);
+
 // The fault column's text.
 std::string fault_text(int code, std::string_view message, std::string_view details, Micros now);
 

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "log/log.h"
 
 namespace pilvi::testing {
 
@@ -132,6 +133,8 @@ std::string substitute(std::string_view text, const std::map<std::string, std::s
     return out += text.substr(at);
 }
 
+Cases::Cases(http::Handler& handler) : handler_(handler) { log::set_level(log::Level::warning); }
+
 http::Response Cases::run(const Case& c) {
     const auto fill = [this](std::string_view t) { return substitute(t, vars); };
     http::Request request;
@@ -150,7 +153,7 @@ http::Response Cases::run(const Case& c) {
     const http::BodyPolicy policy = handler_.body_policy({request.method, request.path, request.headers});
     const http::Response response = request.body.size() > policy.limit ? handler_.refuse(413, "body too large") : handler_.handle(request);
 
-    INFO(std::string(c.name), " ", request.method, " ", request.target, " as ", std::string(c.token), "\n  sent: ", request.body,
+    INFO(c.name, " ", request.method, " ", request.target, " as ", c.token, "\n  sent: ", request.body,
          "\n  got:  ", response.body);
     CHECK(response.status == c.status);
     if (c.empty) CHECK(response.body.empty());

@@ -38,8 +38,8 @@ struct Case {
     std::string_view token = {};      // X-Auth-Token; "" = none. With Callers: a caller's name
     std::string body = {};            // "" = none; sent as application/json unless `headers` says otherwise
     int status = 200;
-    std::string_view expect = {};     // JSON, see above; "" = not looked at
-    std::string_view text = {};       // a part that the body's text must have
+    std::string expect = {};          // JSON, see above; "" = not looked at
+    std::string text = {};            // a part that the body's text must have
     Pairs headers = {};               // of the request
     Pairs answer_headers = {};        // of the response: equal, or any of the "<...>" texts
     Pairs save = {};                  // variable <- dotted path into the body ("network.id", "ports.0.id"), or "header:NAME"
@@ -48,7 +48,7 @@ struct Case {
 
 class Cases {
 public:
-    explicit Cases(http::Handler& handler) : handler_(handler) {}
+    explicit Cases(http::Handler& handler);  // silences the request log
     // Sends one request and checks the answer (doctest CHECKs). Returns the answer for what a table cannot say.
     http::Response run(const Case& c);
     void run(std::span<const Case> cases);
@@ -61,7 +61,7 @@ public:
     // whose success changes something names fresh objects by a variable that `before` may set.
     struct Row {
         std::string_view method;
-        std::string_view path;
+        std::string path;
         std::string body = {};
         std::string_view answers;
     };

@@ -16,7 +16,7 @@ using api::Type;
 
 // The port is wired. The last one of the server lets it run.
 void plugged(App& app, Tx& tx, const Instance& i, const std::string& port) {
-    json::array info = parse_json(i.network_info).as_array();
+    json::array info = json_array(i.network_info);
     bool changed = false;
     for (json::value& vif : info)
         if (string_or(vif.as_object(), "id") == port && string_or(vif.as_object(), "status") != "ACTIVE") {
@@ -34,7 +34,7 @@ void plugged(App& app, Tx& tx, const Instance& i, const std::string& port) {
 }
 
 void unplugged(Tx& tx, const Instance& i, const std::string& port) {
-    json::array info = parse_json(i.network_info).as_array();
+    json::array info = json_array(i.network_info);
     for (json::value& vif : info)
         if (string_or(vif.as_object(), "id") == port) vif.as_object()["status"] = "DOWN";
     tx.update("instances", i.id, network_changes(info));

@@ -197,7 +197,7 @@ Flavor Flavor::from(const Row& row) {
     f.id = row.text("id"), f.number = row.integer("number"), f.name = row.text("name"), f.memory_mb = row.integer("memory_mb"), f.vcpus = row.integer("vcpus");
     f.root_gb = row.integer("root_gb"), f.ephemeral_gb = row.integer("ephemeral_gb"), f.swap_mb = row.integer("swap_mb");
     f.rxtx_factor = row["rxtx_factor"].number(), f.is_public = row.boolean("is_public"), f.disabled = row.boolean("disabled");
-    f.description = row["description"].optional_text(), f.extra_specs = parse_json(row.text("extra_specs")).as_object();
+    f.description = row["description"].optional_text(), f.extra_specs = json_object(row.text("extra_specs"));
     return f;
 }
 

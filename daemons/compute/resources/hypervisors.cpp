@@ -31,7 +31,7 @@ std::vector<Hypervisor> all(Call& call, Tx& tx, bool with_servers) {
     for (const Row& row : tx.query("SELECT n.id, n.number, n.host, n.hypervisor, s.id AS service_id, s.number AS service_number, s.disabled, s.disabled_reason, s.forced_down, "
                                    "s.seen_at FROM nodes n JOIN services s ON s.host = n.host AND s.service_binary = 'nova-compute' ORDER BY n.number")) {
         Hypervisor h;
-        h.id = row.text("id"), h.number = row.integer("number"), h.host = row.text("host"), h.report = parse_json(row.text("hypervisor")).as_object();
+        h.id = row.text("id"), h.number = row.integer("number"), h.host = row.text("host"), h.report = json_object(row.text("hypervisor"));
         h.service_id = row.text("service_id"), h.service_number = row.integer("service_number"), h.disabled = row.boolean("disabled");
         h.disabled_reason = row.text("disabled_reason");
         h.up = !row.boolean("forced_down") && now - row.integer("seen_at") < app.options.service_down;

@@ -35,7 +35,7 @@ json::object view(Call& call, const json::object& port, const json::value& tag) 
 }
 
 json::value tag_of(const Instance& i, const std::string& port) {
-    for (const json::value& vif : parse_json(i.network_info).as_array())
+    for (const json::value& vif : json_array(i.network_info))
         if (string_or(vif.as_object(), "id") == port) return vif.as_object().at("tag");
     return nullptr;
 }
@@ -95,7 +95,7 @@ Reply attach(Call& call) {
     json::object made;
     if (!port.empty()) {
         call.store().write([&](Tx& tx) {  // first, so that a delete does not delete what was only lent
-            json::array requested = parse_json(find_instance(tx, i.id)->requested_networks).as_array();
+            json::array requested = json_array(find_instance(tx, i.id)->requested_networks);
             requested.push_back(interface);
             tx.update("instances", i.id, {{"requested_networks", to_text(requested)}});
         });
@@ -119,7 +119,7 @@ Reply detach(Call& call) {
     const auto port = app.network.show("", "ports", id);
     if (!port || string_or(*port, "device_id") != i.id) throw Error(Errc::not_found, "Port id " + id + " could not be found.");
     bool lent = false;
-    for (const json::value& r : parse_json(i.requested_networks).as_array()) lent |= string_or(r.as_object(), "port") == id;
+    for (const json::value& r : json_array(i.requested_networks)) lent |= string_or(r.as_object(), "port") == id;
     if (lent) app.network.update_port(id, {{"device_id", ""}, {"device_owner", ""}, {"binding:host_id", ""}});
     else app.network.delete_port(id);
     refresh_network_info(app, i.id);

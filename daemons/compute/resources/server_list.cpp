@@ -291,7 +291,7 @@ bool passes(const Instance& i, const Selection& s, const std::optional<std::rege
     for (const auto& [column, e] : s.expressions)
         if (!std::regex_search(text_of(i, column), e)) return false;
     if (!ip && !ip6) return true;
-    for (const auto& network : parse_json(i.addresses).as_object())
+    for (const auto& network : json_object(i.addresses))
         for (const json::value& a : network.value().as_array()) {
             const std::string address = string_or(a.as_object(), "addr");
             const bool v6 = address.find(':') != std::string::npos;

@@ -27,7 +27,7 @@ Reply list(Call& call) {
 }
 Reply show(Call& call) {
     return call.store().read([&](Tx& tx) {
-        const json::object metadata = parse_json(load(call, tx).metadata).as_object();
+        const json::object metadata = json_object(load(call, tx).metadata);
         const json::value* value = find(metadata, call.arg("key"));
         if (!value) throw Error(Errc::not_found, "Metadata item was not found");
         json::object meta;
@@ -40,7 +40,7 @@ Reply write(Call& call, bool replace) {
     check_metadata(call.body, "metadata");
     return call.store().write([&](Tx& tx) {
         const Instance i = load(call, tx);
-        json::object metadata = replace ? json::object{} : parse_json(i.metadata).as_object();
+        json::object metadata = replace ? json::object{} : json_object(i.metadata);
         for (const auto& item : call.body) metadata[item.key()] = item.value();
         store(call, tx, i, metadata);
         return Reply(json::object{{"metadata", metadata}});
@@ -57,7 +57,7 @@ Reply update(Call& call) {
     if (!value) throw bad_request("Request body and URI mismatch");
     return call.store().write([&](Tx& tx) {
         const Instance i = load(call, tx);
-        json::object metadata = parse_json(i.metadata).as_object();
+        json::object metadata = json_object(i.metadata);
         metadata[key] = *value;
         store(call, tx, i, metadata);
         return Reply(json::object{{"meta", call.body}});
@@ -67,7 +67,7 @@ Reply update(Call& call) {
 Reply remove(Call& call) {
     call.store().write([&](Tx& tx) {
         const Instance i = load(call, tx);
-        json::object metadata = parse_json(i.metadata).as_object();
+        json::object metadata = json_object(i.metadata);
         if (metadata.erase(call.arg("key")) == 0) throw Error(Errc::not_found, "Metadata item was not found");
         store(call, tx, i, metadata);
     });
@@ -82,7 +82,7 @@ Reply addresses(Call& call) {
 }
 Reply network_addresses(Call& call) {
     return call.store().read([&](Tx& tx) {
-        const json::object all = parse_json(load(call, tx).addresses).as_object();
+        const json::object all = json_object(load(call, tx).addresses);
         const json::value* list = find(all, call.arg("network"));
         if (!list) throw Error(Errc::not_found, "Instance is not a member of specified network");
         json::object out;

@@ -20,7 +20,7 @@ struct Tagged {
 Tagged load(Call& call, Tx& tx) {
     Instance i = load_server(call, tx);
     enforce_on(call, call.route.policy, i);
-    json::array tags = parse_json(i.tags).as_array();
+    json::array tags = json_array(i.tags);
     return {std::move(i), std::move(tags)};
 }
 bool has(const json::array& tags, const std::string& tag) { return std::find(tags.begin(), tags.end(), json::value(tag)) != tags.end(); }

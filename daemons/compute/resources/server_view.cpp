@@ -10,7 +10,7 @@ json::value text_or_null(const std::optional<std::string>& text) { return text ?
 json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
 json::value time_or_null(const std::optional<Micros>& at) { return at ? json::value(iso8601_naive(*at)) : json::value(nullptr); }
 
-std::string image_id_of(const std::string& image) { return image.empty() ? "" : string_or(parse_json(image).as_object(), "id"); }
+std::string image_id_of(const std::string& image) { return image.empty() ? "" : string_or(json_object(image), "id"); }
 
 }  // namespace
 
@@ -40,7 +40,7 @@ json::object ServerView::brief(const Instance& i) const {
 json::value ServerView::flavor(const Instance& i) const {
     const bool embedded = version >= api::Version{2, 47};
     if (!embedded) return json::object{{"id", i.flavor_id}, {"links", bookmark_of(base, "flavors", i.flavor_id)}};
-    const json::object flavor = parse_json(i.flavor).as_object();
+    const json::object flavor = json_object(i.flavor);
     json::object out{{"vcpus", integer_or(flavor, "vcpus")}, {"ram", integer_or(flavor, "ram")},   {"disk", integer_or(flavor, "disk")},
                      {"ephemeral", integer_or(flavor, "ephemeral")}, {"swap", integer_or(flavor, "swap")}, {"original_name", string_or(flavor, "name")}};
     if (extra_specs) out["extra_specs"] = object_or_empty(flavor, "extra_specs");
@@ -51,7 +51,7 @@ void ServerView::add_status(const Instance& i, json::object& server) const {
     const std::string_view status = status_of(i.vm_state, i.task_state, i.deleted);
     server["status"] = status;
     if ((status == "ERROR" || status == "DELETED") && i.fault) {
-        json::object fault = parse_json(*i.fault).as_object();
+        json::object fault = json_object(*i.fault);
         if (!admin && integer_or(fault, "code") == 500) fault.erase("details");
         server["fault"] = std::move(fault);
     }

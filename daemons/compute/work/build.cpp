@@ -43,15 +43,15 @@ void group_of(Tx& tx, const Instance& instance, Wanted& wanted) {
     const auto group = tx.one("SELECT policy, rules FROM server_groups WHERE id = ?", {instance.group_id});
     if (!group) return;
     wanted.group_policy = group->text("policy");
-    wanted.max_per_host = static_cast<int>(integer_or(parse_json(group->text("rules")).as_object(), "max_server_per_host", 1));
+    wanted.max_per_host = static_cast<int>(integer_or(json_object(group->text("rules")), "max_server_per_host", 1));
     for (const Row& row : tx.query("SELECT host, COUNT(*) AS members FROM instances WHERE group_id = ? AND deleted = 0 AND host IS NOT NULL AND id <> ? GROUP BY host",
                                    {instance.group_id, instance.id}))
         wanted.group_hosts[row.text("host")] = static_cast<int>(row.integer("members"));
 }
 
 Wanted wanted_of(Tx& tx, const Operation& operation, const Instance& instance) {
-    const json::object flavor = parse_json(instance.flavor).as_object();
-    const json::object hints = parse_json(instance.hints).as_object();
+    const json::object flavor = json_object(instance.flavor);
+    const json::object hints = json_object(instance.hints);
     Wanted wanted;
     wanted.vcpus = integer_or(flavor, "vcpus");
     wanted.memory_mb = integer_or(flavor, "ram");
@@ -165,7 +165,7 @@ json::object create_port(App& app, const Instance& instance, const std::string& 
     port["tenant_id"] = instance.project_id;
     port["admin_state_up"] = true;
     if (!address.empty()) port["fixed_ips"] = json::array{json::object{{"ip_address", address}}};
-    const json::array groups = parse_json(instance.requested_groups).as_array();
+    const json::array groups = json_array(instance.requested_groups);
     if (!groups.empty()) port["security_groups"] = groups;
     return app.network.create_port(port);
 }
@@ -188,7 +188,7 @@ std::string port_for(App& app, const Instance& instance, const json::object& req
 }
 
 std::vector<std::string> make_ports(App& app, const Instance& instance) {
-    const json::array requested = parse_json(instance.requested_networks).as_array();
+    const json::array requested = json_array(instance.requested_networks);
     if (requested.empty()) return {};
     std::set<std::string> given;
     for (const json::value& r : requested)
@@ -217,8 +217,8 @@ void network(App& app, Operation operation, const Instance& instance) {
     try {
         const auto ids = make_ports(app, instance);
         if (!ids.empty()) {
-            info = fetch_network_info(app.network, instance.id, parse_json(instance.network_info).as_array(), ids);
-            const json::array requested = parse_json(instance.requested_networks).as_array();
+            info = fetch_network_info(app.network, instance.id, json_array(instance.network_info), ids);
+            const json::array requested = json_array(instance.requested_networks);
             for (std::size_t i = 0; i < info.size() && i < requested.size(); ++i)
                 if (const json::value* tag = find(requested[i].as_object(), "tag")) info[i].as_object()["tag"] = *tag;
         }
@@ -331,7 +331,7 @@ void retry_build(App& app, Tx& tx, Operation operation, const Instance& instance
 
 void release_resources(App& app, const Instance& instance) {
     std::set<std::string> given;
-    for (const json::value& r : parse_json(instance.requested_networks).as_array())
+    for (const json::value& r : json_array(instance.requested_networks))
         if (const std::string id = string_or(r.as_object(), "port"); !id.empty()) given.insert(id);
     for (const json::value& port : app.network.list("", "ports", "device_id=" + instance.id)) {
         const std::string id = string_or(port.as_object(), "id");

@@ -40,7 +40,7 @@ json::object ec2_of(const Instance& instance, const json::array& info) {
     return {{"ami-id", number("ami")},
             {"instance-id", number("i")},
             {"reservation-id", instance.reservation_id},
-            {"instance-type", string_or(parse_json(instance.flavor).as_object(), "name")},
+            {"instance-type", string_or(json_object(instance.flavor), "name")},
             {"local-ipv4", first_address(info, "fixed_ips")},
             {"public-ipv4", first_address(info, "floating_ips")},
             {"security-groups", groups},
@@ -54,7 +54,7 @@ json::object ec2_of(const Instance& instance, const json::array& info) {
 std::optional<json::object> metadata_document(Tx& tx, const std::string& server_id) {
     const auto instance = find_instance(tx, server_id);
     if (!instance || instance->deleted) return std::nullopt;
-    const json::array info = parse_json(instance->network_info).as_array();
+    const json::array info = json_array(instance->network_info);
     return json::object{{"project_id", instance->project_id},
                         {"meta_data", json::object{{"uuid", instance->id},
                                                    {"name", instance->display_name},

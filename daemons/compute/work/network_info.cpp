@@ -95,7 +95,7 @@ void store_network_info(App& app, const std::string& server_id, const json::arra
         if (!instance || instance->deleted || instance->network_info == text) return;
         if (instance->vm_state == "building" && instance->network_info == "[]") return;  // the build writes the first one itself
         Changes changes = network_changes(info);
-        if (node_part(info) != node_part(parse_json(instance->network_info).as_array())) {
+        if (node_part(info) != node_part(json_array(instance->network_info))) {
             changes.emplace_back("generation", instance->generation + 1);
             if (!instance->host.empty()) app.feed.bump(tx, instance->host);
         }
@@ -184,7 +184,7 @@ Changes network_changes(const json::array& info) {
 void refresh_network_info(App& app, const std::string& server_id) {
     const auto before = app.store.read(
         [&](Tx& tx) { return tx.scalar("SELECT network_info FROM instances WHERE id = ? AND deleted = 0", {server_id}).optional_text(); });
-    if (before) store_network_info(app, server_id, fetch_network_info(app.network, server_id, parse_json(*before).as_array()));
+    if (before) store_network_info(app, server_id, fetch_network_info(app.network, server_id, json_array(*before)));
 }
 
 void refresh_all_network_info(App& app) {
@@ -202,7 +202,7 @@ void refresh_all_network_info(App& app) {
         const std::string id = row.text("id");
         const auto found = of_server.find(id);
         store_network_info(app, id, make_network_info(found == of_server.end() ? json::array{} : found->second, networks, subnets, floating, groups,
-                                                      parse_json(row.text("network_info")).as_array(), {}));
+                                                      json_array(row.text("network_info")), {}));
     }
 }
 

@@ -16,7 +16,7 @@ json::value json_or_null(const std::string& text) { return text.empty() ? json::
 
 json::array ports_of(const Instance& instance) {
     json::array ports;
-    for (const json::value& v : parse_json(instance.network_info).as_array()) {
+    for (const json::value& v : json_array(instance.network_info)) {
         const json::object& vif = v.as_object();
         json::array ips;
         for (const json::value& ip : array_or_empty(vif, "fixed_ips")) ips.push_back(ip.as_object().at("ip"));
@@ -26,7 +26,7 @@ json::array ports_of(const Instance& instance) {
 }
 
 json::object desired_server(const Instance& instance, json::array tasks) {
-    const json::object flavor = parse_json(instance.flavor).as_object();
+    const json::object flavor = json_object(instance.flavor);
     return {{"id", instance.id},
             {"name", domain_name(instance.number)},
             {"generation", instance.generation},
@@ -125,7 +125,7 @@ void observe_server(App& app, Tx& tx, const Instance& instance, const json::obje
     if (instance.vm_state == vm::building && instance.task_state != task::spawning && instance.power != power::deleted) return;
     const Change change = observe(known, report_of(server, task_id));
     apply(app, tx, instance, change, task_id, now);
-    if (known.vm_state == vm::building && change == Change{}) note_build(tx, instance, server, now);
+    if (known.vm_state == vm::building && !change.finished && !change.failed) note_build(tx, instance, server, now);
     if (known.power == power::deleted && !change.gone) {
         if (auto operation = find_operation(tx, instance.id); operation && operation->kind == "delete" && !string_or(server, "reason").empty() &&
                                                               string_or(operation->data, "node_reason") != string_or(server, "reason")) {

@@ -39,7 +39,7 @@ void refuse_change(const json::object& row, const json::object* before, std::str
         throw Error(Errc::bad_request, "Cannot change " + std::string(title));
 }
 
-void set_domain(const Call& call, Tx& tx, json::object& row) {
+void set_domain(const Call& call, Tx& tx, json::object& row, Errc missing) {
     if (string_or(row, "domain_id").empty()) {
         const Context& who = call.who;
         row["domain_id"] = !who.domain_id.empty() ? who.domain_id : who.project_domain_id;
@@ -47,7 +47,7 @@ void set_domain(const Call& call, Tx& tx, json::object& row) {
             throw Error(Errc::bad_request, "A domain_id is needed: the token is neither of a domain nor of a project.");
     }
     const std::string id = string_or(row, "domain_id");
-    if (!find_domain(tx, id)) throw Error(Errc::bad_request, "Could not find domain: " + id + ".");
+    if (!find_domain(tx, id)) throw Error(missing, "Could not find domain: " + id + ".");
 }
 
 namespace {

@@ -34,8 +34,8 @@ void refuse_duplicate(Tx& tx, const api::Resource& resource, const json::object&
 void refuse_other_id(const api::Call& call, const api::Resource& resource);
 // Throws Error(bad_request) where the update would change the member.
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title);
-// The domain of a new object: as given, else the caller's own (the token's domain, or its project's); must exist.
-void set_domain(const api::Call& call, Tx& tx, json::object& row);
+// The domain of a new object: as given, else the caller's own (the token's domain, or its project's). Throws Error(`missing`) where it does not exist.
+void set_domain(const api::Call& call, Tx& tx, json::object& row, Errc missing);
 // options.immutable: nothing but that option may change, and it cannot be deleted. Error(forbidden).
 void refuse_immutable(const api::Resource& resource, const json::object& row, const json::object& before);
 void refuse_immutable_removal(const api::Resource& resource, const json::object& row);

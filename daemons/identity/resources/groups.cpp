@@ -34,7 +34,7 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
         refuse_other_id(call, group_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
     } else {
-        set_domain(call, tx, row);
+        set_domain(call, tx, row, Errc::not_found);
     }
     const std::string domain_id = string_or(row, "domain_id"), name = string_or(row, "name");
     refuse_duplicate(tx, group_resource, row, "domain_id = ? AND name = ?", {domain_id, name}, "name " + name + " at domain ID " + domain_id);

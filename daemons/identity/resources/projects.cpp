@@ -47,7 +47,7 @@ void place_new(Call& call, Tx& tx, json::object& row) {
         row["domain_id"] = row["parent_id"] = nullptr;
         return;
     }
-    set_domain(call, tx, row);
+    set_domain(call, tx, row, Errc::bad_request);
     const std::string domain_id = string_or(row, "domain_id");
     if (string_or(row, "parent_id").empty()) row["parent_id"] = domain_id;
     const std::string parent_id = string_or(row, "parent_id");

@@ -53,8 +53,15 @@ private:
     std::vector<Effective> all() {
         // Those of one user need no others, unless a role on a group is asked for.
         const std::vector<Assignment> written = filters_.effective && !filters_.user.empty() ? load_assignments(tx_, filters_.user) : load_assignments(tx_);
-        if (filters_.effective) return expand(written, load_members(tx_), tree_, load_implications(tx_));
         std::vector<Effective> out;
+        if (filters_.effective) {
+            out = expand(written, load_members(tx_), tree_, load_implications(tx_));
+            // A role of one domain gives what it implies, and nothing by itself.
+            std::set<std::string> local;
+            for (const Row& row : tx_.query("SELECT id FROM roles WHERE domain_id IS NOT NULL")) local.insert(row.at(0).text());
+            std::erase_if(out, [&](const Effective& e) { return local.contains(e.assignment.role_id); });
+            return out;
+        }
         for (const Assignment& a : written) out.push_back({.assignment = a});
         return out;
     }

@@ -121,7 +121,8 @@ Reply show_implied(Call& call) {
 Reply add_implied(Call& call) {
     return call.store().write([&](Tx& tx) -> Reply {
         const RoleRecord prior = need_role(tx, call.arg("prior_role_id")), implied = need_role(tx, call.arg("implied_role_id"));
-        if (!implied.domain_id.empty()) throw Error(Errc::forbidden, implied.id + " cannot be an implied role: it belongs to a domain.");
+        if (prior.domain_id.empty() && !implied.domain_id.empty())
+            throw Error(Errc::forbidden, implied.id + " belongs to a domain and cannot be implied by a role for everyone.");
         if (implied.name == "admin") throw Error(Errc::forbidden, implied.id + " cannot be an implied roles.");  // prohibited_implied_role
         tx.exec("INSERT INTO implied_roles (prior_role_id, implied_role_id) VALUES (?, ?) ON CONFLICT DO NOTHING", {prior.id, implied.id});
         app(call).tokens.changed(tx);

@@ -66,7 +66,7 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
         if (disabled || row.at(password_hash) != before->at(password_hash)) row["valid_from"] = app(call).tokens.now() / 1'000'000 + 1;
     } else {
         row["valid_from"] = 0;
-        set_domain(call, tx, row);
+        set_domain(call, tx, row, Errc::not_found);
     }
     const std::string domain_id = string_or(row, "domain_id"), name = std::string(trim(string_or(row, "name")));
     row["name"] = name;

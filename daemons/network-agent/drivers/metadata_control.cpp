@@ -72,7 +72,8 @@ json::object MetadataControl::call(const json::object& request, int descriptor) 
 
 std::set<std::string> MetadataControl::list() {
     std::set<std::string> networks;
-    for (const auto& id : array_or_empty(call({{"op", "list"}}), "networks")) {
+    json::object answer = call({{"op", "list"}});
+    for (const auto& id : array_or_empty(answer, "networks")) {
         if (id.is_string()) networks.insert(str(id.get_string()));
     }
     return networks;

@@ -1,0 +1,87 @@
+// Who may do what: every operation for each persona.
+#include "fixture.h"
+
+using namespace pilvi;
+using namespace pilvi::testing;
+
+TEST_CASE("reading") {
+    IdentityFixture f;
+    f.cases.run({.method = "PUT", .path = "/v3/system/users/${reader_user}/roles/${reader_role}", .token = "${admin_token}", .status = 204});
+    f.cases.vars["auditor_token"] = f.token(R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "reader", "password": "reader",
+        "domain": {"id": "default"}}}}, "scope": {"system": {"all": true}}}})");
+    const std::string admins = "admin:200 system:200 auditor:200 member:403 reader:403 other:403 none:401";
+    const std::string everyone = "admin:200 auditor:200 member:200 reader:200 other:200 none:401";
+    const Cases::Row rows[] = {
+        {"GET", "/v3/users", {}, admins},
+        {"GET", "/v3/projects", {}, admins},
+        {"GET", "/v3/domains", {}, admins},
+        {"GET", "/v3/groups", {}, admins},
+        {"GET", "/v3/roles", {}, admins},
+        {"GET", "/v3/roles/${member_role}", {}, admins},
+        {"GET", "/v3/roles/${member_role}/implies", {}, admins},
+        {"GET", "/v3/role_inferences", {}, admins},
+        {"GET", "/v3/role_assignments", {}, admins},
+        {"GET", "/v3/services", {}, admins},
+        {"GET", "/v3/endpoints", {}, admins},
+        {"GET", "/v3/regions", {}, everyone},
+        {"GET", "/v3/regions/RegionOne", {}, everyone},
+        {"GET", "/v3/auth/projects", {}, everyone},
+        {"GET", "/v3/auth/domains", {}, everyone},
+        {"GET", "/v3/auth/system", {}, everyone},
+        {"GET", "/v3/users/${member_user}", {}, "admin:200 auditor:200 member:200 reader:403 other:403 none:401"},
+        {"GET", "/v3/users/${member_user}/projects", {}, "admin:200 auditor:200 member:200 reader:403 other:403 none:401"},
+        {"GET", "/v3/users/${member_user}/groups", {}, "admin:200 auditor:200 member:200 reader:403 other:403 none:401"},
+        {"GET", "/v3/projects/${demo_project}", {}, "admin:200 auditor:200 member:200 reader:200 other:403 none:401"},
+        {"GET", "/v3/projects/${demo_project}/tags", {}, "admin:200 auditor:200 member:200 reader:200 other:403 none:401"},
+        {"GET", "/v3/domains/default", {}, "admin:200 auditor:200 member:200 other:200 none:401"},
+        {"GET", "/v3/projects/${demo_project}/users/${member_user}/roles", {}, "admin:200 auditor:200 member:403 reader:403 none:401"},
+        {"GET", "/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}", {}, "admin:204 auditor:204 member:403 none:401"},
+        {"GET", "/v3/system/users/${member_user}/roles", {}, "admin:200 auditor:200 member:403 none:401"},
+    };
+    f.cases.matrix(rows);
+}
+
+TEST_CASE("writing is for admins") {
+    IdentityFixture f;
+    const std::string refused = "member:403 reader:403 other:403 none:401";
+    const Cases::Row rows[] = {
+        {"POST", "/v3/users", R"({"user": {"name": "x"}})", refused},
+        {"PATCH", "/v3/users/${member_user}", R"({"user": {"enabled": true}})", refused},
+        {"DELETE", "/v3/users/${admin_user}", {}, refused},
+        {"POST", "/v3/projects", R"({"project": {"name": "x"}})", refused},
+        {"PATCH", "/v3/projects/${demo_project}", R"({"project": {"description": "x"}})", refused},
+        {"DELETE", "/v3/projects/${demo_project}", {}, refused},
+        {"PUT", "/v3/projects/${demo_project}/tags", R"({"tags": []})", refused},
+        {"PUT", "/v3/projects/${demo_project}/tags/x", {}, refused},
+        {"DELETE", "/v3/projects/${demo_project}/tags", {}, refused},
+        {"POST", "/v3/domains", R"({"domain": {"name": "x"}})", refused},
+        {"PATCH", "/v3/domains/default", R"({"domain": {"enabled": false}})", refused},
+        {"DELETE", "/v3/domains/default", {}, refused},
+        {"POST", "/v3/groups", R"({"group": {"name": "x"}})", refused},
+        {"POST", "/v3/roles", R"({"role": {"name": "x"}})", refused},
+        {"DELETE", "/v3/roles/${member_role}", {}, refused},
+        {"PUT", "/v3/roles/${reader_role}/implies/${member_role}", {}, refused},
+        {"PUT", "/v3/projects/${demo_project}/users/${member_user}/roles/${admin_role}", {}, refused},
+        {"DELETE", "/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}", {}, refused},
+        {"PUT", "/v3/domains/default/users/${member_user}/roles/${admin_role}", {}, refused},
+        {"PUT", "/v3/OS-INHERIT/domains/default/users/${member_user}/roles/${admin_role}/inherited_to_projects", {}, refused},
+        {"PUT", "/v3/system/users/${member_user}/roles/${admin_role}", {}, refused},
+        {"POST", "/v3/services", R"({"service": {"type": "x"}})", refused},
+        {"POST", "/v3/endpoints", R"({"endpoint": {"interface": "public", "service_id": "x", "url": "http://h"}})", refused},
+        {"POST", "/v3/regions", R"({"region": {"id": "x"}})", refused},
+        {"PUT", "/v3/regions/x", R"({"region": {}})", refused},
+        {"DELETE", "/v3/regions/RegionOne", {}, refused},
+    };
+    f.cases.matrix(rows);
+}
+
+TEST_CASE("every operation has a rule that the policy knows, and every rule parses") {
+    IdentityFixture f;
+    std::size_t count = 0;
+    for (const std::string& operation : f.service.operations()) {
+        const std::string rule = operation.substr(operation.rfind(' ') + 1);
+        if (!rule.empty()) CHECK_MESSAGE(f.service.policy().knows(rule), operation);
+        ++count;
+    }
+    CHECK(count > 90);
+}
