@@ -96,7 +96,7 @@ void view(Call& call, Tx& tx, std::span<json::object> rows) {
     }
     const std::string select = fmt::format("SELECT t.security_group_id, {} FROM security_group_rules t WHERE t.security_group_id",
                                            select_columns(security_group_rule_resource));
-    for_children(tx, rows, select, "ORDER BY t.created_at, t.id", [&](json::object& group, const Row& row) {
+    for_children(tx, rows, select, "ORDER BY t.created_at, t.ethertype, t.direction DESC, t.id", [&](json::object& group, const Row& row) {
         Values values;
         for (std::size_t i = 1; i < row.size(); ++i) values.push_back(row.at(i));
         json::object rule = row_to_object(security_group_rule_resource,

@@ -94,8 +94,8 @@ void check_gateway_free(Tx& tx, const json::object& row, const json::object& bef
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     if (before) {
-        check_subnet(row, before, true);
         check_gateway_free(tx, row, *before);
+        check_subnet(row, before, true);
         return;
     }
     check_network(call, tx, row);
