@@ -1,4 +1,6 @@
 // pilvi-image: Image API v2.
+#include <sys/stat.h>
+
 #include "image.h"
 #include "pilvi_image_schema.h"
 #include "service/service.h"
@@ -6,6 +8,7 @@
 using namespace pilvi;
 
 int main(int argc, char** argv) {
+    ::umask(0027);
     const DaemonSpec spec{.name = "image", .description = "Pilvi's Image service (Glance API v2).", .settings = image::settings};
     return daemon_main(argc, argv, spec, [](Daemon& daemon) {
         const Config& config = daemon.config();

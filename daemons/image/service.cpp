@@ -12,6 +12,7 @@ constexpr api::ServiceStyle style{
     .service_type = "image",
     .unknown = api::Unknown::keep,
     .wrapped = false,
+    .trailing_slash = false,
     .update_method = "PATCH",
 };
 

@@ -262,6 +262,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     // Placement's root has microversions too: clients negotiate there.
     if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
     if (version) match = router.match(request.method, request.path, version);
+    if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
     if (!match.endpoint) {
         if (!match.path_known) throw Error(Errc::not_found, style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
         throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");

@@ -23,6 +23,7 @@ struct ServiceStyle {
     Unknown unknown = Unknown::refuse;
     bool wrapped = true;                   // {"network": {...}} against the bare object (image, placement)
     bool coerce = false;                   // "5" for 5, "true" for true (neutron's convert_to)
+    bool trailing_slash = true;            // "/v2/images/" is "/v2/images"; otherwise it is no path of ours
     bool token_before_route = true;        // 401 comes before 404
     Version version_least = {};            // microversions; {} = none
     Version version_most = {};

@@ -30,6 +30,8 @@ TEST_CASE("documents") {
         {.path = "/v2/images", .token = "nobody", .status = 401},
         {.path = "/v2/nothing", .token = "reader", .status = 404},
         {.method = "PUT", .path = "/v2/images", .token = "member", .status = 405},
+        {.name = "an empty id", .path = "/v2/images/", .token = "member", .status = 404},
+        {.name = "an empty id", .method = "DELETE", .path = "/v2/images/", .token = "member", .status = 404},
     };
     s.cases.run(cases);
 }
@@ -89,8 +91,8 @@ TEST_CASE("create: bad input changes nothing") {
 
 TEST_CASE("update by JSON patch") {
     ImageService s;
-    const auto patch = [](std::string_view token, std::string body, int status, std::string_view expect = {}, const Pairs& type = patch_type) {
-        return Case{.method = "PATCH", .path = "/v2/images/${id}", .token = token, .body = std::move(body), .status = status, .expect = expect, .headers = type};
+    const auto patch = [](std::string_view token, std::string body, int status, std::string expect = {}, const Pairs& type = patch_type) {
+        return Case{.method = "PATCH", .path = "/v2/images/${id}", .token = token, .body = std::move(body), .status = status, .expect = std::move(expect), .headers = type};
     };
     s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"name": "a", "os_distro": "debian"})", .status = 201, .save = {{"id", "id"}}});
     const Case cases[] = {
