@@ -23,7 +23,6 @@ int main(int argc, char** argv) {
         api::Service service(network::service_spec(), *store, tokens, daemon.metrics(), &app);
         http::Server& server = daemon.serve(service);
         feed.attach(server);
-        server.start();
         outbox.start();
         daemon.run();
         server.stop();

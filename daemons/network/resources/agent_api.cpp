@@ -15,18 +15,18 @@ std::string host_of(const Call& call) {
     return host;
 }
 
-std::int64_t number(const Call& call, std::string_view name) {
+std::int64_t number(const Call& call, std::string_view name, std::int64_t least) {
     const auto text = call.query.get(name);
     if (!text) return 0;
     const auto value = parse_integer(*text);
-    if (!value || *value < 0) throw bad("HTTPBadRequest", fmt::format("{} must be an integer of 0 or more.", name));
+    if (!value || *value < least) throw bad("HTTPBadRequest", fmt::format("{} must be an integer of {} or more.", name, least));
     return *value;
 }
 
 Reply desired(Call& call) {
     App& app = app_of(call);
     const std::string host = host_of(call);
-    const std::int64_t revision = number(call, "revision"), wait = std::min<std::int64_t>(number(call, "wait"), 60);
+    const std::int64_t revision = number(call, "revision", -1), wait = std::min<std::int64_t>(number(call, "wait", 0), 60);  // -1: none yet
     if (call.store().read([&](Tx& tx) { return heartbeat_due(tx, app, host); }))
         call.store().write([&](Tx& tx) { take_heartbeat(tx, app, host, nullptr); });
     return Reply::from(app.feed.answer(host, revision, std::chrono::seconds(wait)));
