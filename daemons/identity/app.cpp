@@ -55,7 +55,7 @@ api::ServiceSpec service_spec() {
         .resources = {&domain_resource, &project_resource, &user_resource, &group_resource, &role_resource, &region_resource, &service_resource,
                       &endpoint_resource},
         .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),
-                   implied_role_routes(), region_routes()},
+                   implied_role_routes(), region_routes(), application_credential_routes()},
         .rules = {rules},
     };
 }

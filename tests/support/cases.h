@@ -35,7 +35,7 @@ struct Case {
     std::string_view name = {};       // in a failure's message, besides method and path
     std::string_view method = "GET";
     std::string path;                 // with query string
-    std::string_view token = {};      // X-Auth-Token; "" = none. With Callers: a caller's name
+    std::string token = {};           // X-Auth-Token; "" = none. With Callers: a caller's name
     std::string body = {};            // "" = none; sent as application/json unless `headers` says otherwise
     int status = 200;
     std::string expect = {};          // JSON, see above; "" = not looked at

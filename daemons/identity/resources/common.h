@@ -67,5 +67,6 @@ std::span<const api::Route> grant_routes();
 std::span<const api::Route> assignment_routes();
 std::span<const api::Route> implied_role_routes();
 std::span<const api::Route> region_routes();
+std::span<const api::Route> application_credential_routes();
 
 }  // namespace pilvi::identity

@@ -141,6 +141,9 @@ Reply remove_grant(Call& call) {
         Values values = grant.key();
         values.emplace_back(grant.role_id);
         if (tx.exec("DELETE FROM assignments WHERE " + std::string(matches_key) + " AND role_id = ?", values) == 0) no_grant(grant);
+        // As in the original: what was made with the roles of then does not come back with a later grant.
+        if (grant.place.target == Target::project && !grant.place.group)
+            tx.exec("DELETE FROM application_credentials WHERE user_id = ? AND project_id = ?", {grant.actor_id, grant.target_id});
         app(call).tokens.changed(tx);
     });
     return {};

@@ -76,7 +76,11 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
             throw Error(Errc::bad_request, "User's default project ID cannot be a domain ID: " + id);
 }
 
-void after_write(Call& call, Tx& tx, const json::object&, const json::object*) { app(call).tokens.changed(tx); }
+void after_write(Call& call, Tx& tx, const json::object& row, const json::object*) {
+    // As in the original: enabling a user again does not bring its application credentials back.
+    if (!boolean_or(row, "enabled")) tx.exec("DELETE FROM application_credentials WHERE user_id = ?", {string_or(row, "id")});
+    app(call).tokens.changed(tx);
+}
 
 void before_remove(Call&, Tx& tx, const json::object& row) { forget_assignments(tx, "actor_id", string_or(row, "id")); }
 

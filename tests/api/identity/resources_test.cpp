@@ -362,3 +362,75 @@ TEST_CASE("services, endpoints, regions") {
     };
     f.cases.run(cases);
 }
+
+TEST_CASE("application credentials and access rules") {
+    IdentityFixture f;
+    const std::string path = "/v3/users/${member_user}/application_credentials";
+    const auto as = [&](std::string token, std::string_view method, std::string at, int status, std::string body = {}, std::string expect = {}, Pairs save = {}) {
+        return Case{.method = method, .path = std::move(at), .token = "${" + token + "_token}", .body = std::move(body), .status = status,
+                    .expect = std::move(expect), .save = std::move(save)};
+    };
+    const auto login = [](std::string credential, int status, Pairs save = {}) {
+        return Case{.name = "log in", .method = "POST", .path = "/v3/auth/tokens",
+                    .body = R"({"auth": {"identity": {"methods": ["application_credential"], "application_credential": )" + credential + "}}}", .status = status,
+                    .expect = status == 201 ? R"({"token": {"methods": ["application_credential"], "project": {"id": "${demo_project}"},
+                        "application_credential": {"id": "<hex>", "name": "<text>", "restricted": "<bool>"}}})" : "", .save = std::move(save)};
+    };
+    const Case cases[] = {
+        as("member", "POST", path, 201, R"({"application_credential": {"name": "c", "description": "d", "roles": [{"name": "reader"}]}})",
+           R"({"application_credential": {"id": "<hex>", "name": "c", "description": "d", "expires_at": null, "project_id": "${demo_project}", "unrestricted": false,
+              "secret": "<matches:^[A-Za-z0-9_-]{86}$>", "roles": [{"id": "${reader_role}", "name": "reader"}], "access_rules": "<absent>", "secret_hash": "<absent>"}})",
+           {{"c", "application_credential.id"}, {"secret", "application_credential.secret"}}),
+        as("member", "GET", path + "/${c}", 200, {}, R"({"application_credential": {"name": "c", "secret": "<absent>"}})"),
+        as("member", "GET", path + "?name=c", 200, {}, R"({"application_credentials": [{"id": "${c}"}]})"),
+        as("member", "GET", path + "?name=d", 200, {}, R"({"application_credentials": []})"),
+        as("member", "POST", path, 409, R"({"application_credential": {"name": "c"}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": ""}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "roles": [{"name": "admin"}]}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "roles": [{}]}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "roles": "reader"}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "expires_at": "yesterday"}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "expires_at": "2001-01-01T00:00:00"}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "unrestricted": "no"}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "access_rules": [{"method": "GET"}]}})"),
+        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "access_rules": [{"method": "PURGE", "service": "compute", "path": "/"}]}})"),
+        as("other", "POST", path, 403, R"({"application_credential": {"name": "x"}})"),
+        as("admin", "POST", path, 403, R"({"application_credential": {"name": "x"}})"),
+        as("other", "GET", path, 403),
+        as("other", "GET", path + "/${c}", 403),
+        as("other", "DELETE", path + "/${c}", 403),
+        {.name = "by its own path", .path = "/v3/users/${other_user}/application_credentials/${c}", .token = "${other_token}", .status = 404},
+        login(R"({"id": "${c}", "secret": "${secret}"})", 201, {{"app_token", "header:X-Subject-Token"}}),
+        login(R"({"name": "c", "secret": "${secret}", "user": {"name": "member", "domain": {"name": "Default"}}})", 201),
+        login(R"({"id": "${c}", "secret": "wrong"})", 401),
+        login(R"({"id": "0123456789abcdef0123456789abcdef", "secret": "${secret}"})", 401),
+        login(R"({"name": "c", "secret": "${secret}"})", 400),
+        login(R"({"id": "${c}"})", 400),
+        {.name = "only its roles", .path = "/v3/auth/tokens", .token = "${app_token}", .expect = R"({"token": {"roles": [{"name": "reader"}]}})",
+         .headers = {{"X-Subject-Token", "${app_token}"}}},
+        {.name = "it does not grow", .method = "POST", .path = "/v3/auth/tokens",
+         .body = R"({"auth": {"identity": {"methods": ["token"], "token": {"id": "${app_token}"}}, "scope": {"project": {"id": "${demo_project}"}}}})", .status = 403},
+        {.name = "it makes no others", .method = "POST", .path = path, .token = "${app_token}", .body = R"({"application_credential": {"name": "x"}})", .status = 403},
+        {.name = "it does not go away by itself", .method = "DELETE", .path = path + "/${c}", .token = "${app_token}", .status = 403},
+        as("member", "POST", path, 201, R"({"application_credential": {"name": "r", "secret": "s", "access_rules": [{"path": "/v2.1/servers", "method": "GET", "service": "compute"}]}})",
+           R"({"application_credential": {"secret": "s", "access_rules": [{"id": "<hex>", "path": "/v2.1/servers", "method": "GET", "service": "compute"}]}})",
+           {{"r", "application_credential.id"}, {"rule", "application_credential.access_rules.0.id"}}),
+        login(R"({"id": "${r}", "secret": "s"})", 201, {{"limited", "header:X-Subject-Token"}}),
+        {.name = "who does not check rules is told nothing", .path = "/v3/auth/tokens", .token = "${service_token}", .status = 404, .headers = {{"X-Subject-Token", "${limited}"}}},
+        {.name = "who does may", .path = "/v3/auth/tokens", .token = "${service_token}", .headers = {{"X-Subject-Token", "${limited}"}, {"OpenStack-Identity-Access-Rules", "1.0"}}},
+        {.name = "not for this API", .path = "/v3/auth/projects", .token = "${limited}", .status = 401},
+        as("member", "GET", "/v3/users/${member_user}/access_rules", 200, {}, R"({"access_rules": [{"id": "${rule}", "links": "<object>"}]})"),
+        as("member", "GET", "/v3/users/${member_user}/access_rules/${rule}", 200, {}, R"({"access_rule": {"service": "compute"}})"),
+        as("other", "GET", "/v3/users/${other_user}/access_rules/${rule}", 404),
+        as("other", "GET", "/v3/users/${member_user}/access_rules/${rule}", 403),
+        as("member", "DELETE", "/v3/users/${member_user}/access_rules/${rule}", 403),
+        as("member", "DELETE", path + "/${r}", 204),
+        as("member", "DELETE", "/v3/users/${member_user}/access_rules/${rule}", 204),
+        as("member", "DELETE", path + "/${r}", 404),
+        send("DELETE", "/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}", 204),
+        {.name = "gone with the grant", .path = "/v3/auth/projects", .token = "${app_token}", .status = 401},
+        get(path, R"({"application_credentials": []})"),
+    };
+    f.cases.run(cases);
+}
