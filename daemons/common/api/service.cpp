@@ -261,7 +261,10 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     if (!open && style.token_before_route) who = authenticate(service, request, request_id);
     // Placement's root has microversions too: clients negotiate there.
     if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
+    const bool known_method = match.endpoint != nullptr;
     if (version) match = router.match(request.method, request.path, version);
+    if (!match.endpoint && known_method && style.dialect == Dialect::compute)  // not 405: that is how the original answers
+        throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
     if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
     if (!match.endpoint) {
         if (!match.path_known) throw Error(Errc::not_found, style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
