@@ -1,4 +1,5 @@
 // Floating IPs: an address of an external network that a router maps to a port. Source: neutron.db.l3_db.
+#include "base/ids.h"
 #include "resources/addresses.h"
 #include "resources/common.h"
 #include "resources/ports.h"
@@ -139,8 +140,19 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
     associate(call, tx, row, *port);
 }
 
-void after_write(Call& call, Tx& tx, const json::object& row, const json::object*) {
+// The server behind the port shows the address among its own.
+void tell_server(Tx& tx, App& app, const std::optional<std::string>& port_id) {
+    if (!port_id) return;
+    const auto port = tx.one("SELECT device_id, device_owner FROM ports WHERE id = ?", {*port_id});
+    if (port && is_server_port(port->text("device_owner")) && is_uuid_like(port->text("device_id")))
+        tell_compute(tx, app, "network-changed", port->text("device_id"), *port_id);
+}
+
+void after_write(Call& call, Tx& tx, const json::object& row, const json::object* before) {
     App& app = app_of(call);
+    const auto now = optional_string(row, "port_id"), then = before ? optional_string(*before, "port_id") : std::nullopt;
+    tell_server(tx, app, now);
+    if (then != now) tell_server(tx, app, then);
     // Where the router's node says that it has this address mapped already, it has: the agent reports changes only.
     if (const auto router = optional_string(row, "router_id"); router && string_or(row, "status") != "ACTIVE") {
         const std::string host = tx.scalar("SELECT host FROM routers WHERE id = ?", {*router}).text();
@@ -154,6 +166,7 @@ void before_remove(Call&, Tx& tx, const json::object& row) { remove_tags(tx, str
 
 void after_remove(Call& call, Tx& tx, const json::object& row) {
     App& app = app_of(call);
+    tell_server(tx, app, optional_string(row, "port_id"));
     remove_port(tx, app, string_or(row, "floating_port_id"));
     app.feed.bump_all(tx);
 }
