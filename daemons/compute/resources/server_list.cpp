@@ -51,7 +51,7 @@ constexpr SortKey sort_keys[] = {
     {"launch_index", "launch_index"}, {"launched_at", "launched_at"}, {"terminated_at", "terminated_at"}, {"locked_by", "locked_by"}, {"locked", "locked_by"},
     {"power_state", "power_state"}, {"project_id", "project_id"}, {"task_state", "task_state"}, {"user_id", "user_id"}, {"vm_state", "vm_state"},
     {"availability_zone", "zone"}, {"config_drive", "config_drive"}, {"access_ip_v4", "access_ip_v4"}, {"access_ip_v6", "access_ip_v6"},
-    {"root_device_name", "root_device_name"}, {"auto_disk_config", "disk_config"}, {"kernel_id", "kernel"}, {"ramdisk_id", "ramdisk"}, {"progress", "id"},
+    {"root_device_name", "root_device_name"}, {"auto_disk_config", "disk_config"}, {"kernel_id", "kernel"}, {"ramdisk_id", "ramdisk"}, {"progress", "number"},
 };
 // Keys that are taken and ignored before 2.75.
 constexpr std::string_view ignored_keys[] = {"architecture", "cell_name", "cleaned", "default_ephemeral_device", "default_swap_device", "deleted", "deleted_at",
@@ -225,7 +225,7 @@ void add_order(Call& call, Selection& s) {
     }
     const bool descending = s.order.empty() ? directions.empty() || directions[0] == "desc" : s.order[0].second;
     if (s.order.empty()) s.order.emplace_back("created_at", descending);
-    s.order.emplace_back("id", descending);
+    s.order.emplace_back("number", descending);
 }
 
 // Rows after the marker's, in the order of the list.

@@ -108,8 +108,8 @@ CREATE TABLE instances (
     deleted BIGINT NOT NULL,
     absent_seen BIGINT NOT NULL
 );
-CREATE INDEX instances_by_project ON instances (deleted, project_id, created_at, id);
-CREATE INDEX instances_by_creation ON instances (deleted, created_at, id);
+CREATE INDEX instances_by_project ON instances (deleted, project_id, created_at, number);
+CREATE INDEX instances_by_creation ON instances (deleted, created_at, number);
 CREATE INDEX instances_by_host ON instances (host, deleted);
 CREATE TABLE operations (
     id TEXT PRIMARY KEY,

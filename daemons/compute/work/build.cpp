@@ -233,12 +233,12 @@ void network(App& app, Operation operation, const Instance& instance) {
     const Micros now = app.now();
     operation.step = "spawn";
     operation.attempts = 0;
-    operation.next_at = now + 2 * second;
+    operation.next_at = now + second / 2;  // the event may have come before the row could take it
     app.store.write([&](Tx& tx) {
         if (!keep_operation(tx, operation)) return;
         Changes changes = network_changes(info);
         changes.emplace_back("task_state", task::spawning);
-        changes.emplace_back("vif_plugged", info.empty());
+        changes.emplace_back("vif_plugged", all_active(info));
         changes.emplace_back("generation", instance.generation + 1);
         change_instance(tx, instance.id, changes, now);
         app.feed.bump(tx, instance.host);
