@@ -114,7 +114,7 @@ UniqueFd connect_unix(const Url& url, Moment deadline) {
 UniqueFd connect_tcp(const Url& url, Moment deadline) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+    hints.ai_flags = AI_NUMERICSERV;
     addrinfo* found = nullptr;
     const std::string place = "cannot connect to " + url.host + " port " + url.port + ": ";
     if (const int failed = ::getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found); failed != 0)

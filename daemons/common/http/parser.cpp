@@ -41,6 +41,8 @@ template <bool is_request> class Machine final : public beast::http::basic_parse
 public:
     Machine(Parser& owner, Target& target) : owner_(owner), target_(target) {}
     bool http11() const { return http11_; }
+    // Beast 1.81 asserts that the final chunk's header does not come in pieces where no other chunk came before it.
+    bool needs_whole_final_chunk() { return this->chunked() && !chunk_; }
 
 private:
     void on_request_impl(beast::http::verb, string_view method, string_view target, int version, error_code&) override {
@@ -58,7 +60,7 @@ private:
     void on_header_impl(error_code&) override { head_ = true; }
     void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
     std::size_t on_body_impl(string_view body, error_code& failed) override { return target_.take(body, failed); }
-    void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+    void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override { chunk_ = true; }
     std::size_t on_chunk_body_impl(std::uint64_t, string_view body, error_code& failed) override { return target_.take(body, failed); }
     void on_finish_impl(error_code&) override {}
 
@@ -66,6 +68,7 @@ private:
     Target& target_;
     bool head_ = false;
     bool http11_ = false;
+    bool chunk_ = false;
 };
 
 // What Beast accepts and a proxy in front may read otherwise (RFC 9112 §6.1, §3.2): such a request is refused.
@@ -126,6 +129,8 @@ void Parser::no_body() {
 
 std::size_t Parser::put(std::string_view bytes) {
     const bool in_head = !head_done();
+    constexpr std::size_t least_chunked_body = 5;  // "0\r\n\r\n"
+    if (!in_head && bytes.size() < least_chunked_body && impl_->with([](auto& m) { return m.needs_whole_final_chunk(); })) return 0;
     error_code failed;
     const std::size_t used = impl_->with([&](auto& m) {
         m.eager(!in_head);

@@ -156,6 +156,7 @@ void Server::Impl::accept_ready(const std::shared_ptr<Listener>& listener) {
         try {
             SslSession session = tls_ && listener->unix_path.empty() ? server_session(tls_.get(), fd.get()) : nullptr;
             auto connection = std::make_shared<Connection>(*this, std::move(fd), std::move(session), listener->tag);
+            if (connections_.empty()) sweep();
             connections_.emplace(connection.get(), connection);
             connection->start();
         } catch (const std::exception&) {
@@ -165,6 +166,7 @@ void Server::Impl::accept_ready(const std::shared_ptr<Listener>& listener) {
     if (listener->descriptor.is_open()) accept_on(listener);
 }
 
+// Runs while there are connections: an idle service does not wake up.
 void Server::Impl::sweep() {
     sweep_.expires_after(sweep_interval);
     sweep_.async_wait([this](const boost::system::error_code& failed) {
@@ -174,7 +176,7 @@ void Server::Impl::sweep() {
         all.reserve(connections_.size());
         for (const auto& entry : connections_) all.push_back(entry.second);
         for (const ConnectionPtr& connection : all) connection->check_deadline(now);
-        sweep();
+        if (!connections_.empty()) sweep();
     });
 }
 
@@ -196,7 +198,6 @@ void Server::Impl::begin_stop() {
 
 void Server::Impl::run() {
     pthread_setname_np(pthread_self(), "http-io");
-    sweep();
     while (true) {
         try {
             io_.run();

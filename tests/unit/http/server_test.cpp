@@ -36,6 +36,22 @@ TEST_CASE("keep-alive, HEAD, 204, query, peer") {
     CHECK(raw.closed());
 }
 
+TEST_CASE("a chunked body that comes byte by byte") {
+    Running s;
+    s.handler.fn = [](http::Request& r) { return http::Response{.body = "[" + r.body + "]"}; };
+    const std::string bodies[] = {"0\r\n\r\n", "0;x=y\r\nT: 1\r\n\r\n", "2\r\nab\r\n0\r\n\r\n", "2\r\nab\r\n1\r\nc\r\n000\r\n\r\n"};
+    const std::string answers[] = {"[]", "[]", "[ab]", "[abc]"};
+    for (std::size_t i = 0; i < std::size(bodies); ++i) {
+        Raw raw(s.port);
+        raw.send("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+        for (const char c : bodies[i]) {
+            raw.send(std::string(1, c));
+            std::this_thread::sleep_for(2ms);
+        }
+        CHECK(raw.answer().ends_with("\r\n\r\n" + answers[i]));
+    }
+}
+
 TEST_CASE("several requests in one packet are answered in order") {
     Running s;
     Raw raw(s.port);
