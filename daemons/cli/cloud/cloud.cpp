@@ -124,7 +124,8 @@ void Cloud::declare_members() {
         members_[name] = member;
     }
     members_["identity"].settings["fernet.directory"] = directory_ + "/identity/fernet-keys";
-    members_["image"].settings["store.directory"] = directory_ + "/image/store";
+    members_["image"].settings["store.path"] = directory_ + "/image/store";
+    members_["compute"].settings["compute.host"] = "controller";
     members_["network-agent"].settings.insert({{"agent.driver", "fake"}, {"agent.host", "node1"}, {"network.url", url("network")}});
     const Member agent = members_["compute-agent"];
     for (int i = 1; i <= options_.compute_agents; ++i) {
