@@ -233,7 +233,8 @@ void Cloud::wait_for_agents() {
     const auto count = static_cast<std::size_t>(options_.compute_agents);
     wait_until("compute-agent", [&] {
         std::size_t up = 0;
-        for (const json::value& item : array_or_empty(call("GET", url("compute") + "/os-services?binary=nova-compute").as_object(), "services"))
+        const json::value answer = call("GET", url("compute") + "/os-services?binary=nova-compute");
+        for (const json::value& item : array_or_empty(answer.as_object(), "services"))
             if (string_or(item.as_object(), "state") == "up") ++up;
         return up >= count;
     });
@@ -243,15 +244,20 @@ void Cloud::wait_for_agents() {
         request.headers.set("OpenStack-API-Version", "placement 1.4");
         const http::Response response = client_.send(request);
         if (response.status != 200) throw Error(Errc::bad_gateway, "placement answered " + std::to_string(response.status));
-        return array_or_empty(parse_json(response.body).as_object(), "resource_providers").size() >= count;
+        const json::value answer = parse_json(response.body);
+        return array_or_empty(answer.as_object(), "resource_providers").size() >= count;
     });
-    wait_until("network-agent", [&] { return !array_or_empty(call("GET", url("network") + "/v2.0/agents").as_object(), "agents").empty(); });
+    wait_until("network-agent", [&] {
+        const json::value answer = call("GET", url("network") + "/v2.0/agents");
+        return !array_or_empty(answer.as_object(), "agents").empty();
+    });
 }
 
 // Idempotent: a directory may be used again.
 void Cloud::seed() {
     const auto have = [&](const std::string& address, const char* list, const std::string& name) {
-        for (const json::value& item : array_or_empty(call("GET", address).as_object(), list))
+        const json::value answer = call("GET", address);
+        for (const json::value& item : array_or_empty(answer.as_object(), list))
             if (string_or(item.as_object(), "name") == name) return true;
         return false;
     };

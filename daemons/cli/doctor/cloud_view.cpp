@@ -66,11 +66,13 @@ void look_at_networks(Session& session, CloudView& view) {
 
 void look_at_placement(Session& session, CloudView& view) {
     const std::string base = session.endpoint("placement");
-    for (const json::value& item : array_or_empty(get(session, base + "/resource_providers", "placement 1.20"), "resource_providers"))
+    const json::object providers = get(session, base + "/resource_providers", "placement 1.20");
+    for (const json::value& item : array_or_empty(providers, "resource_providers"))
         if (item.is_object()) view.providers[string_or(item.as_object(), "uuid")] = string_or(item.as_object(), "name");
-    for (const auto& [id, name] : view.providers)
-        for (const auto& [consumer, unused] : object_or_empty(get(session, base + "/resource_providers/" + id + "/allocations", "placement 1.20"), "allocations"))
-            view.allocations.push_back({std::string(consumer), id});
+    for (const auto& [id, name] : view.providers) {
+        const json::object answer = get(session, base + "/resource_providers/" + id + "/allocations", "placement 1.20");
+        for (const auto& [consumer, unused] : object_or_empty(answer, "allocations")) view.allocations.push_back({std::string(consumer), id});
+    }
 }
 
 }  // namespace
@@ -90,11 +92,13 @@ SessionOptions admin_session(const std::string& auth_url, const std::string& cre
 
 std::vector<AgentRow> look_at_agents(Session& session) {
     std::vector<AgentRow> out;
-    for (const json::value& item : array_or_empty(get(session, session.endpoint("compute") + "/os-services"), "services")) {
+    const json::object services = get(session, session.endpoint("compute") + "/os-services");
+    for (const json::value& item : array_or_empty(services, "services")) {
         const json::object& o = item.as_object();
         out.push_back({.kind = string_or(o, "binary"), .host = string_or(o, "host"), .up = string_or(o, "state") == "up", .enabled = string_or(o, "status") != "disabled"});
     }
-    for (const json::value& item : array_or_empty(get(session, session.endpoint("network") + "/v2.0/agents"), "agents")) {
+    const json::object agents = get(session, session.endpoint("network") + "/v2.0/agents");
+    for (const json::value& item : array_or_empty(agents, "agents")) {
         const json::object& o = item.as_object();
         out.push_back({.kind = string_or(o, "agent_type"), .host = string_or(o, "host"), .up = boolean_or(o, "alive"), .enabled = boolean_or(o, "admin_state_up", true)});
     }
