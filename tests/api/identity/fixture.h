@@ -6,6 +6,7 @@
 #include "bootstrap.h"
 #include "pilvi_identity_schema.h"
 #include "support/cases.h"
+#include "support/postgresql.h"
 #include "support/temp_dir.h"
 
 namespace pilvi::testing {
@@ -15,12 +16,20 @@ inline identity::KeyRepository& initialized(identity::KeyRepository& repository)
     return repository;
 }
 
+// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
+inline std::string database_url(const TempDir& dir) {
+    const char* backend = std::getenv("PILVI_TEST_BACKEND");
+    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (dir / "identity.sqlite");
+    static test::PostgresqlServer server;
+    return server.fresh();
+}
+
 struct IdentityFixture {
     static constexpr identity::PasswordCost cheap{.operations = 1, .memory = 8192, .at_once = 2};
 
     TempDir dir;
     Micros now = 1'800'000'000'000'000;
-    std::unique_ptr<Store> store = Store::open("sqlite:" + (dir / "identity.sqlite"), identity::migrations());
+    std::unique_ptr<Store> store = Store::open(database_url(dir), identity::migrations());
     identity::KeyRepository repository{dir / "keys"};
     identity::App app{*store, initialized(repository), cheap, {}, [this] { return now; }};
     metrics::Registry metrics;
