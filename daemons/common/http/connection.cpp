@@ -72,7 +72,8 @@ void Connection::wait(Want want, void (Connection::*then)()) {
 }
 
 void Connection::check_deadline(Moment now) {
-    if (now < deadline_ && (state_ != State::body || now < last_possible_)) return;
+    const bool paced = state_ == State::body || state_ == State::writing;
+    if (now < deadline_ && (!paced || now < last_possible_)) return;
     switch (state_) {
         case State::head:
         case State::body: return refuse(408, "the request did not arrive in time");
@@ -169,8 +170,7 @@ void Connection::begin_body() {
     request_.body.reserve(std::min<std::uint64_t>(announced, 1u << 20));
     state_ = State::body;
     set_deadline(host_.options().body_timeout);
-    // Somebody who sends a byte now and then does not hold the connection for ever: 16 KiB/s on the whole.
-    last_possible_ = deadline_ + std::chrono::seconds(policy_.limit / 16384);
+    pace(policy_.limit);
     if (expect_continue_ && transport_.write(continue_line).bytes != static_cast<ssize_t>(continue_line.size())) close();
 }
 
@@ -386,6 +386,7 @@ bool Connection::send_some() {
 void Connection::begin_writing() {
     state_ = State::writing;
     set_deadline(host_.options().body_timeout);
+    pace(out_head_.size() + out_body_.size());
     continue_writing();
 }
 

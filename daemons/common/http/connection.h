@@ -86,6 +86,9 @@ private:
     void close();
     void set_deadline(std::chrono::milliseconds from_now) { deadline_ = std::chrono::steady_clock::now() + from_now; }
 
+    // Somebody who moves a byte now and then does not hold the connection and its memory for ever: 16 KiB/s on the whole.
+    void pace(std::uint64_t bytes) { last_possible_ = deadline_ + std::chrono::seconds(bytes / 16384); }
+
     ConnectionHost& host_;
     UniqueFd fd_;
     boost::asio::posix::stream_descriptor descriptor_;

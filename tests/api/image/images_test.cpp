@@ -91,8 +91,8 @@ TEST_CASE("create: bad input changes nothing") {
 
 TEST_CASE("update by JSON patch") {
     ImageService s;
-    const auto patch = [](std::string_view token, std::string body, int status, std::string expect = {}, const Pairs& type = patch_type) {
-        return Case{.method = "PATCH", .path = "/v2/images/${id}", .token = token, .body = std::move(body), .status = status, .expect = std::move(expect), .headers = type};
+    const auto patch = [](std::string token, std::string body, int status, std::string expect = {}, const Pairs& type = patch_type) {
+        return Case{.method = "PATCH", .path = "/v2/images/${id}", .token = std::move(token), .body = std::move(body), .status = status, .expect = std::move(expect), .headers = type};
     };
     s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"name": "a", "os_distro": "debian"})", .status = 201, .save = {{"id", "id"}}});
     const Case cases[] = {
@@ -195,7 +195,7 @@ TEST_CASE("members share an image") {
 
 TEST_CASE("list: visibility, filters, sorting, paging") {
     ImageService s;
-    const auto make = [&s](std::string_view token, std::string body, const char* variable) {
+    const auto make = [&s](std::string token, std::string body, const char* variable) {
         s.cases.run({.method = "POST", .path = "/v2/images", .token = token, .body = std::move(body), .status = 201, .save = {{variable, "id"}}});
     };
     make("member", R"({"name": "alpha", "disk_format": "raw", "container_format": "bare", "os_distro": "debian", "min_ram": 1})", "a");
@@ -204,7 +204,7 @@ TEST_CASE("list: visibility, filters, sorting, paging") {
     make("other", R"({"name": "delta", "visibility": "private"})", "d");
     make("admin", R"({"name": "epsilon", "visibility": "public"})", "e");
     make("member", R"({"name": "hidden", "os_hidden": true})", "h");
-    const auto sees = [&s](std::string_view token, std::string path, std::vector<std::string> names) {
+    const auto sees = [&s](std::string token, std::string path, std::vector<std::string> names) {
         json::array expected;
         for (const std::string& name : names) expected.push_back(json::object{{"name", name}});
         const std::string expect = to_text(json::object{{"images", expected}});
