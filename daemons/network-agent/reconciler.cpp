@@ -79,6 +79,7 @@ json::object Reconciler::pass(const json::object& set, std::chrono::milliseconds
 }
 
 void Reconciler::bridges(Round& round) {
+    if (ovs_.instance().empty()) throw Error(Errc::unavailable, "ovs-vswitchd does not run");
     round.snapshot = db_.snapshot();
     round.datapath = choose_datapath(settings_.datapath, round.snapshot, kernel_datapath());
     OvsCommands commands = plan_bridges({.datapath = round.datapath, .mappings = settings_.bridge_mappings}, round.snapshot);
@@ -209,6 +210,11 @@ void Reconciler::wire(Round& round) {
         if (here) round.ports[id] = {true, ""};
     }
     round.vlans = assign_local_vlans(networks, round.snapshot);
+    std::set<int> fresh_zones;  // what a former network of the same number left in conntrack is not the new one's
+    for (const auto& [id, vlan] : round.vlans) {
+        if (!remembers(round.snapshot, id, vlan)) fresh_zones.insert(vlan);
+    }
+    ovs_.flush_conntrack(fresh_zones);
     std::map<std::string, std::string> network_of;
     for (const auto& port : round.own_ports) network_of[port.port_id] = port.network_id;
     for (const auto& [id, port] : round.desired.ports) network_of.emplace(id, port.network_id);
@@ -275,7 +281,7 @@ void Reconciler::dhcp(Round& round) {
         }
         try {
             if (round.fresh.contains(plan.space.name)) dnsmasq_.stop(id);  // it serves a device that is gone
-            if (apply_dhcp(plan, id, dnsmasq_)) log::info("dnsmasq started", {{"NETWORK_ID", id}});
+            if (apply_dhcp(plan, id, dnsmasq_, known_dhcp_.insert(id).second)) log::info("dnsmasq started", {{"NETWORK_ID", id}});
             if (int pid = dnsmasq_.pid(id)) pids.insert(pid);
             complain("DHCP of network " + id, "");
         } catch (const std::exception& error) {
@@ -351,6 +357,7 @@ void Reconciler::clean(Round& round) {
         if (round.dhcp.contains(id)) continue;
         dnsmasq_.stop(id);
         dnsmasq_.forget(id);
+        known_dhcp_.erase(id);
     }
     std::set<std::string> wanted;
     for (const auto& [id, plan] : round.dhcp) wanted.insert(plan.space.name);

@@ -79,6 +79,7 @@ private:
         int left;
     };
     std::vector<Announcement> announcements_;
+    std::set<std::string> known_dhcp_;              // networks whose dnsmasq has read its files since the agent started
     std::set<std::string> stale_listeners_;         // networks whose namespace was made anew
     std::map<std::string, std::string> complaints_; // logged last, per object
     mutable std::mutex mutex_;

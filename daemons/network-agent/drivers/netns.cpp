@@ -252,6 +252,13 @@ NamespaceChanges Namespaces::converge(const NamespacePlan& plan, bool plain_chec
     for (int round = 0; round < 2; ++round) {
         NamespaceState state = observe(plan.name);
         NamespaceChanges changes = plan_namespace(plan, state);
+        std::map<std::string, DeviceState> here = own_devices();
+        for (const auto& device : plan.devices) {  // an agent that was killed may have left one end down
+            auto outside = here.find(device.outside);
+            if (state.devices.contains(device.inside) && outside != here.end() && !outside->second.up) {
+                changes.outside.push_back(fmt::format("link set {} up", device.outside));
+            }
+        }
         apply(plan, state, changes, plain_checksums);
         done.announce.insert(done.announce.end(), changes.announce.begin(), changes.announce.end());
         done.fresh_devices = done.fresh_devices || changes.fresh_devices;
@@ -273,7 +280,7 @@ void Namespaces::apply(const NamespacePlan& plan, const NamespaceState& state, c
         }
     }
     if (!outside.empty()) runner_.check(Command{.argv = {"/usr/bin/ip", "-batch", "-"}, .input = join(outside, "\n") + "\n"});
-    if (plan.forward && (!state.exists || changes.fresh_devices)) {
+    if (plan.forward) {
         inside(plan.name, [] {
             write_sysctl("/proc/sys/net/ipv4/ip_forward", "1");
             write_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
@@ -282,7 +289,7 @@ void Namespaces::apply(const NamespacePlan& plan, const NamespaceState& state, c
     if (!changes.inside.empty()) {
         runner_.check(Command{.argv = {"/usr/bin/ip", "-n", plan.name, "-batch", "-"}, .input = join(changes.inside, "\n") + "\n"});
     }
-    if (plain_checksums && changes.fresh_devices) {
+    if (plain_checksums && !plan.devices.empty()) {
         for (const auto& device : plan.devices) disable_checksum_offload(device.outside);
         inside(plan.name, [&] {
             for (const auto& device : plan.devices) disable_checksum_offload(device.inside);

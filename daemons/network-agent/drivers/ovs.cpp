@@ -33,6 +33,13 @@ void Ovs::change_flows(const std::string& bridge, const std::string& lines) {
                           .input = lines});
 }
 
+void Ovs::flush_conntrack(const std::set<int>& zones) {
+    std::string control = paths_.run_dir + "/ovs-vswitchd." + std::to_string(pid()) + ".ctl";
+    for (int zone : zones) {
+        runner_.check({"/usr/bin/ovs-appctl", "--target=" + control, "dpctl/flush-conntrack", "zone=" + std::to_string(zone)});
+    }
+}
+
 int Ovs::pid() const {
     try {
         return static_cast<int>(parse_integer(trim(read_file(paths_.pid_file()))).value_or(0));

@@ -1,5 +1,6 @@
 #pragma once
 // ovs-vsctl and ovs-ofctl: batched, one process for a whole change.
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ public:
     void replace_flows(const std::string& bridge, const std::string& file);
     // Applies lines "add ..." and "delete_strict ..." in one bundle.
     void change_flows(const std::string& bridge, const std::string& lines);
+    // Forgets the connections of these conntrack zones. Throws Error(internal).
+    void flush_conntrack(const std::set<int>& zones);
     // Pid and start time of the running switch as one text; "" where there is none. No process is started.
     std::string instance() const;
     int pid() const;  // 0: none

@@ -145,6 +145,14 @@ std::map<std::string, int> assign_local_vlans(const std::set<std::string>& netwo
     return vlans;
 }
 
+bool remembers(const OvsSnapshot& snapshot, const std::string& network, int vlan) {
+    for (const auto& [name, port] : snapshot.ports) {
+        auto id = port.other_config.find("net_uuid");
+        if (port.bridge == "br-int" && port.tag == vlan && id != port.other_config.end() && id->second == network) return true;
+    }
+    return false;
+}
+
 OvsCommands plan_tags(const std::map<std::string, std::string>& port_networks, const std::map<std::string, int>& vlans, const OvsSnapshot& snapshot) {
     OvsCommands commands;
     for (const auto& [name, network] : port_networks) {

@@ -50,6 +50,9 @@ OvsCommands plan_ports(const std::vector<PluggedPort>& wanted, const std::set<st
 // Throws Error(unavailable) where none is free.
 std::map<std::string, int> assign_local_vlans(const std::set<std::string>& networks, const OvsSnapshot& snapshot);
 
+// Whether some port remembers that the network has this local VLAN.
+bool remembers(const OvsSnapshot& snapshot, const std::string& network, int vlan);
+
 // Remembers the local VLAN at each port (`port_networks`: OVS port -> network).
 OvsCommands plan_tags(const std::map<std::string, std::string>& port_networks, const std::map<std::string, int>& vlans, const OvsSnapshot& snapshot);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -106,28 +107,36 @@ DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports
     return plan;
 }
 
-bool apply_dhcp(const DhcpPlan& plan, const std::string& network_id, Dnsmasq& dnsmasq) {
+bool needs_restart(const std::string& before, const std::string& after) {
+    auto lines = split(after, '\n', false);
+    std::set<std::string> now(lines.begin(), lines.end());
+    for (const auto& line : split(before, '\n', false)) {
+        if (!now.contains(line)) return true;
+    }
+    return false;
+}
+
+bool apply_dhcp(const DhcpPlan& plan, const std::string& network_id, Dnsmasq& dnsmasq, bool reload) {
     std::string directory = dnsmasq.directory(network_id);
     if (!plan.serves) {
         dnsmasq.stop(network_id);
         return false;
     }
     std::filesystem::create_directories(directory);
-    auto update = [&](const char* name, const std::string& content) {
-        std::string path = directory + "/" + name;
-        if (read_or_empty(path) == content && std::filesystem::exists(path)) return false;
-        write_file(path, content, 0644);
-        return true;
-    };
-    bool changed = update("hosts", plan.hosts);
-    changed = update("options", plan.options) || changed;
-    bool restart = update("dnsmasq.conf", plan.config);
-    if (restart) dnsmasq.stop(network_id);
+    std::string hosts = read_or_empty(directory + "/hosts");
+    bool restart = read_or_empty(directory + "/dnsmasq.conf") != plan.config || needs_restart(hosts, plan.hosts);
+    bool changed = hosts != plan.hosts || read_or_empty(directory + "/options") != plan.options;
+    if (restart) dnsmasq.stop(network_id);  // before the files: whoever finds them finds nothing that runs with older ones
+    if (restart || changed || !std::filesystem::exists(directory + "/options")) {
+        write_file(directory + "/dnsmasq.conf", plan.config, 0644);
+        write_file(directory + "/options", plan.options, 0644);
+        write_file(directory + "/hosts", plan.hosts, 0644);
+    }
     if (dnsmasq.pid(network_id) == 0) {
         dnsmasq.start(network_id, plan.space.name);
         return true;
     }
-    if (changed) dnsmasq.reload(network_id);
+    if (changed || reload) dnsmasq.reload(network_id);
     return false;
 }
 

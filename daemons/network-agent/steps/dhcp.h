@@ -24,7 +24,11 @@ DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports
 // What may stand in a dnsmasq file: anything else than letters, digits, '-' and '.' is dropped; "" where nothing useful is left. At most 63 characters a label.
 std::string dhcp_name(std::string_view text);
 
-// Writes what differs, starts, reloads or restarts. Returns true where dnsmasq was (re)started.
-bool apply_dhcp(const DhcpPlan& plan, const std::string& network_id, Dnsmasq& dnsmasq);
+// True where a lease went or changed from `before` to `after` (hosts files): dnsmasq would keep the address for the MAC that had it.
+bool needs_restart(const std::string& before, const std::string& after);
+
+// Writes what differs, starts, reloads or restarts. `reload`: reload even where no file differs (a former agent may have ended before it did).
+// Returns true where dnsmasq was (re)started.
+bool apply_dhcp(const DhcpPlan& plan, const std::string& network_id, Dnsmasq& dnsmasq, bool reload);
 
 }  // namespace pilvi::network_agent

@@ -42,6 +42,23 @@ void plug_three(Node& node) {
     for (int i = 1; i <= 3; ++i) node.plug_guest("g" + std::to_string(i), id('a', i), "fa:16:3e:00:00:a" + std::to_string(i));
 }
 
+// Ends the agent after the n-th program.
+struct Killed {};
+class KillingRunner final : public CommandRunner {
+public:
+    KillingRunner(CommandRunner& real, int left) : real_(real), left_(left) {}
+    CommandResult run(const Command& command) override {
+        CommandResult result = real_.run(command);
+        if (--left_ == 0) throw Killed{};
+        return result;
+    }
+    bool survived() const { return left_ > 0; }
+
+private:
+    CommandRunner& real_;
+    int left_;
+};
+
 std::string status(const json::object& report, const std::string& port_id) { return std::string(report.at("ports").at(port_id).at("status").as_string()); }
 
 }  // namespace
@@ -167,6 +184,59 @@ TEST_CASE("a dnsmasq that ended is started again; an agent restart keeps everyth
     node.converge(set);
     CHECK(node.reconciler->children() != pids);
     CHECK(node.dhcp("g2").find("ip=10.0.0.12\n") != std::string::npos);
+}
+
+TEST_CASE("an agent that is killed after any of its programs: the next one ends the work") {
+    Node node;
+    json::object set = three_guests();
+    node.converge(empty_set());
+    bool survived = false;
+    for (int n = 1; !survived && n < 40; ++n) {
+        KillingRunner killing(node.runner, n);
+        node.agent_runner = &killing;
+        node.restart_agent();
+        plug_three(node);
+        try {
+            node.converge(set, 3);
+        } catch (const Killed&) {
+        }
+        survived = killing.survived();
+        node.agent_runner = &node.runner;
+        node.restart_agent();
+        json::object report = node.converge(set);
+        INFO(n);
+        CHECK(status(report, id('a', 1)) == "ACTIVE");
+        CHECK(status(report, id('d', 1)) == "ACTIVE");
+        CHECK(node.dhcp("g1").find("ip=10.0.0.11\n") != std::string::npos);
+        for (int i = 1; i <= 3; ++i) node.unplug_guest("g" + std::to_string(i), id('a', i));
+        KillingRunner cleaning(node.runner, n);
+        node.agent_runner = &cleaning;
+        node.restart_agent();
+        try {
+            node.converge(empty_set(), 3);
+        } catch (const Killed&) {
+        }
+        node.agent_runner = &node.runner;
+        node.restart_agent();
+        node.converge(empty_set());
+        CHECK(node.spaces.list().empty());
+        for (const auto& device : device_names()) CHECK_FALSE(device.starts_with("tap"));
+    }
+    CHECK(survived);
+}
+
+TEST_CASE("an address that went to another port is leased to the new one") {
+    Node node;
+    json::object set = three_guests();
+    node.converge(set);
+    plug_three(node);
+    node.converge(set);
+    CHECK(node.dhcp("g1").find("ip=10.0.0.11\n") != std::string::npos);
+    set.at("ports").as_array()[0].as_object()["mac_address"] = "fa:16:3e:00:00:af";
+    node.unplug_guest("g1", id('a', 1));
+    node.plug_guest("g9", id('a', 1), "fa:16:3e:00:00:af");
+    node.converge(set);
+    CHECK(node.dhcp("g9").find("ip=10.0.0.11\n") != std::string::npos);
 }
 
 TEST_CASE("router, SNAT, floating IP; the same addresses twice are isolated; teardown leaves nothing") {

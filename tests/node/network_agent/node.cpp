@@ -73,6 +73,8 @@ Node::Node() {
 Node::~Node() {
     for (auto& server : servers_) server.request_stop();
     servers_.clear();
+    agent_runner = &runner;
+    restart_agent();
     try {
         converge(empty_set());
     } catch (const std::exception&) {
@@ -94,7 +96,7 @@ Node::~Node() {
 void Node::start_switch() {
     // The environment is not inherited, so the places are given as arguments.
     shell({"/usr/bin/env", "OVS_RUNDIR=" + directory + "/ovs", "/usr/sbin/ovs-vswitchd", "unix:" + directory + "/ovs/db.sock",
-           "--unixctl=" + directory + "/ovs/ovs-vswitchd.ctl", "--pidfile=" + directory + "/ovs/ovs-vswitchd.pid", "--detach", "--no-chdir",
+           "--pidfile=" + directory + "/ovs/ovs-vswitchd.pid", "--detach", "--no-chdir",
            "--log-file=" + directory + "/vswitchd.log"});
 }
 

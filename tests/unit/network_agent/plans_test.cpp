@@ -76,6 +76,13 @@ TEST_CASE("dnsmasq's files") {
     CHECK_FALSE(plan_dhcp(n, {}, "/d", "nobody").serves);
 }
 
+TEST_CASE("a lease that went or changed restarts dnsmasq, a new one does not") {
+    CHECK_FALSE(needs_restart("", "m1,10.0.0.1,a\n"));
+    CHECK_FALSE(needs_restart("m1,10.0.0.1,a\n", "m0,10.0.0.0,b\nm1,10.0.0.1,a\n"));
+    CHECK(needs_restart("m1,10.0.0.1,a\n", "m2,10.0.0.1,a\n"));
+    CHECK(needs_restart("m1,10.0.0.1,a\n", ""));
+}
+
 TEST_CASE("nothing that a user names can become an option") {
     CHECK(dhcp_name("web-1") == "web-1");
     CHECK(dhcp_name("web\ndhcp-option=3,6.6.6.6") == "webdhcp-option36.6.6.6");
@@ -175,6 +182,8 @@ TEST_CASE("local VLANs are remembered in OVSDB") {
     CHECK(vlans["b"] == 7);
     CHECK(vlans["a"] == 1);
     CHECK(vlans["c"] == 2);  // 7 is b's
+    CHECK(remembers(snapshot, "b", 7));
+    CHECK_FALSE(remembers(snapshot, "a", 1));
     CHECK(text(plan_tags({{"tap1", "b"}, {"tap3", "c"}}, vlans, snapshot)) == "set Port tap3 tag=2 other_config:net_uuid=c\n");
     std::set<std::string> many;
     for (int i = 0; i < 4095; ++i) many.insert(std::to_string(i));
