@@ -67,6 +67,8 @@ std::span<const api::Route> quota_routes();
 std::span<const api::Route> limit_routes();
 std::span<const api::Route> external_event_routes();
 std::span<const api::Route> server_group_routes();
+std::span<const api::Route> aggregate_routes();
+std::span<const api::Route> security_group_routes();
 std::span<const api::Route> agent_routes();
 std::span<const api::Route> version_routes();
 std::span<const api::PolicyRule> extra_rules();

@@ -3,6 +3,7 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "domain/states.h"
+#include "resources/group_view.h"
 #include "resources/server_request.h"
 #include "work/network_info.h"
 #include "work/worker.h"
@@ -127,24 +128,6 @@ Reply detach(Call& call) {
     return {};
 }
 
-json::object rule_view(const json::object& rule, const json::object& names) {
-    json::object range, group;
-    if (const auto remote = optional_string(rule, "remote_group_id")) {
-        const json::value* name = find(names, *remote);
-        group = {{"name", name ? *name : json::value(*remote)}, {"tenant_id", string_or(rule, "tenant_id")}};
-    } else {
-        const bool v6 = string_or(rule, "ethertype") == "IPv6";
-        range["cidr"] = string_or(rule, "remote_ip_prefix", v6 ? "::/0" : "0.0.0.0/0");
-    }
-    const auto port = [&](std::string_view name) {
-        const json::value* v = find(rule, name);
-        return v && v->is_int64() ? *v : json::value(nullptr);
-    };
-    const auto protocol = optional_string(rule, "protocol");
-    return {{"id", string_or(rule, "id")}, {"parent_group_id", string_or(rule, "security_group_id")}, {"ip_protocol", protocol ? json::value(*protocol) : json::value(nullptr)},
-            {"from_port", port("port_range_min")}, {"to_port", port("port_range_max")}, {"group", group}, {"ip_range", range}};
-}
-
 Reply groups(Call& call) {
     App& app = app_of(call);
     const Instance i = load(call);
@@ -153,20 +136,8 @@ Reply groups(Call& call) {
     for (const json::value& port : app.network.list("", "ports", "device_id=" + i.id))
         for (const json::value& id : array_or_empty(port.as_object(), "security_groups")) ids.insert(str(id.as_string()));
     for (const std::string& id : ids) query += (query.empty() ? "id=" : "&id=") + id;
-    json::array out;
-    if (ids.empty()) return Reply(json::object{{"security_groups", out}});
-    const json::array rows = app.network.list("", "security-groups", query);
-    json::object names;
-    for (const json::value& g : rows) names[string_or(g.as_object(), "id")] = string_or(g.as_object(), "name");
-    for (const json::value& g : rows) {
-        const json::object& group = g.as_object();
-        json::array rules;
-        for (const json::value& r : array_or_empty(group, "security_group_rules"))
-            if (string_or(r.as_object(), "direction") == "ingress") rules.push_back(rule_view(r.as_object(), names));
-        out.push_back(json::object{{"id", string_or(group, "id")}, {"name", string_or(group, "name")}, {"tenant_id", string_or(group, "tenant_id", string_or(group, "project_id"))},
-                                   {"description", string_or(group, "description")}, {"rules", rules}});
-    }
-    return Reply(json::object{{"security_groups", out}});
+    if (ids.empty()) return Reply(json::object{{"security_groups", json::array{}}});
+    return Reply(json::object{{"security_groups", group_views(app.network.list("", "security-groups", query))}});
 }
 
 constexpr Field ip_fields[] = {{.name = "ip_address", .type = Type::ip, .use = api::required}};

@@ -166,3 +166,30 @@ TEST_CASE_FIXTURE(ComputeFixture, "version documents need no token") {
     cases.run({.path = "/v2.1/", .expect = R"({"version": {"id": "v2.1", "media-types": [{"base": "application/json"}]}})"});
     cases.run({.path = "/v2.1", .expect = R"({"version": {"id": "v2.1"}})"});
 }
+
+TEST_CASE_FIXTURE(ComputeFixture, "aggregates name the zones of nodes") {
+    const Case table[] = {
+        {.path = "/v2.1/os-aggregates", .token = "admin", .expect = R"({"aggregates": []})"},
+        {.path = "/v2.1/os-aggregates", .token = "member", .status = 403},
+        {.method = "POST", .path = "/v2.1/os-aggregates", .token = "admin", .body = R"({"aggregate": {"name": "rack1", "availability_zone": "east"}})",
+         .expect = R"({"aggregate": {"id": 1, "availability_zone": "east", "hosts": "<absent>"}})"},
+        {.method = "POST", .path = "/v2.1/os-aggregates", .token = "admin", .body = R"({"aggregate": {"name": "rack1"}})", .status = 409},
+        {.method = "POST", .path = "/v2.1/os-aggregates", .token = "admin", .body = R"({"aggregate": {"name": "r", "availability_zone": "a:b"}})", .status = 400},
+        {.method = "POST", .path = "/v2.1/os-aggregates", .token = "admin", .body = R"({"aggregate": {}})", .status = 400},
+        {.method = "POST", .path = "/v2.1/os-aggregates/1/action", .token = "admin", .body = R"({"add_host": {"host": "node1"}})", .expect = R"({"aggregate": {"hosts": ["node1"]}})"},
+        {.method = "POST", .path = "/v2.1/os-aggregates/1/action", .token = "admin", .body = R"({"add_host": {"host": "node1"}})", .status = 409},
+        {.method = "POST", .path = "/v2.1/os-aggregates/1/action", .token = "admin", .body = R"({"add_host": {"host": "none"}})", .status = 404},
+        {.path = "/v2.1/os-availability-zone", .token = "member", .expect = R"({"availabilityZoneInfo": {"<contains>": [{"zoneName": "east", "zoneState": {"available": true}}]}})"},
+        {.method = "POST", .path = "/v2.1/servers", .token = "member",
+         .body = R"({"server": {"name": "z", "imageRef": "${image}", "flavorRef": "1", "availability_zone": "nova", "networks": [{"uuid": "${net}"}]}})", .status = 202},
+        {.method = "DELETE", .path = "/v2.1/os-aggregates/1", .token = "admin", .status = 400},
+        {.method = "POST", .path = "/v2.1/os-aggregates/1/action", .token = "admin", .body = R"({"set_metadata": {"metadata": {"ssd": "true", "availability_zone": null}}})",
+         .expect = R"({"aggregate": {"availability_zone": null, "metadata": {"ssd": "true"}}})"},
+        {.method = "POST", .path = "/v2.1/os-aggregates/1/action", .token = "admin", .body = R"({"remove_host": {"host": "node1"}})", .expect = R"({"aggregate": {"hosts": []}})"},
+        {.method = "DELETE", .path = "/v2.1/os-aggregates/1", .token = "admin"},
+        {.path = "/v2.1/os-aggregates/1", .token = "admin", .status = 404},
+        {.path = "/v2.1/os-security-groups", .token = "member", .expect = R"({"security_groups": [{"name": "default", "rules": []}]})"},
+        {.path = "/v2.1/os-security-groups", .token = "member", .status = 404, .headers = {{"OpenStack-API-Version", "compute 2.36"}}},
+    };
+    cases.run(table);
+}
