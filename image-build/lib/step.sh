@@ -77,7 +77,7 @@ on_exit() {
     echo "allinone: failed${step_name:+ at: $step_name}"
     echo "  reason: $(cat "$state/log/reason" 2>/dev/null || echo "a command ended with status $status")"
     if [ -s "${step_log:-}" ]; then
-      tail -n 8 "$step_log" | sed 's/^/  | /'
+      tail -n 8 "$step_log" | cut -c1-200 | sed 's/^/  | /'
       echo "  log:    $step_log"
     fi
   } >&2
