@@ -186,7 +186,11 @@ private:
         if (streams_) deadline_ = Clock::now() + limit_;
     }
     void wait(Want want) {
-        if (!wait_ready(link_.fd.get(), want, deadline_)) throw Error(Errc::timeout, "no answer from " + request_.url + " in time");
+        if (!wait_ready(link_.fd.get(), want, deadline_, request_.cancel_fd))
+            throw Error(Errc::timeout, "no answer from " + request_.url + " in time");
+        if (request_.cancel_fd < 0) return;
+        pollfd cancelled{request_.cancel_fd, POLLIN, 0};
+        if (::poll(&cancelled, 1, 0) > 0) throw Error(Errc::unavailable, "the request to " + request_.url + " was given up");
     }
     [[noreturn]] void broken(const std::string& why) {
         if (link_.used && !answered_ && !consumed_) throw Stale();

@@ -158,6 +158,8 @@ struct ClientRequest {
     std::int64_t content_length = -1;
     // The answer's body goes here instead of Response::body, for 2xx only.
     std::function<void(std::string_view)> sink = {};
+    // Waiting for the answer ends with Error(unavailable) when this descriptor becomes readable (an eventfd of the caller's).
+    int cancel_fd = -1;
 };
 
 // Thread-safe; keeps connections; an idempotent request (GET, HEAD, PUT, DELETE) on a kept connection that turns out closed is sent again once.

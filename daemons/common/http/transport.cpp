@@ -82,12 +82,12 @@ void Transport::finish_sending() {
     ::shutdown(fd_, SHUT_WR);
 }
 
-bool wait_ready(int fd, Want want, Moment deadline) {
+bool wait_ready(int fd, Want want, Moment deadline, int also) {
     while (true) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left < 0) return false;
-        pollfd polled{fd, static_cast<short>(want == Want::write ? POLLOUT : POLLIN), 0};
-        const int ready = ::poll(&polled, 1, static_cast<int>(std::min<long>(left + 1, 60'000)));
+        pollfd polled[] = {{fd, static_cast<short>(want == Want::write ? POLLOUT : POLLIN), 0}, {also, POLLIN, 0}};  // a negative one is ignored
+        const int ready = ::poll(polled, 2, static_cast<int>(std::min<long>(left + 1, 60'000)));
         if (ready > 0) return true;
         if (ready < 0 && errno != EINTR) return true;  // the next read or write reports it
     }

@@ -43,7 +43,8 @@ private:
 
 using Moment = std::chrono::steady_clock::time_point;
 // Waits until `fd` is ready for `want` or has failed; false at the deadline.
-bool wait_ready(int fd, Want want, Moment deadline);
+// `also`, where given, ends the wait too when it becomes readable.
+bool wait_ready(int fd, Want want, Moment deadline, int also = -1);
 // Once per process: a write to a closed socket is an error code, not a signal.
 void ignore_sigpipe();
 

@@ -1,9 +1,13 @@
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <random>
 #include <thread>
 
 #include <fmt/format.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "log/log.h"
 #include "sync/sync.h"
@@ -83,7 +87,8 @@ struct Agent::Impl {
     bool fetch(std::int64_t known, std::chrono::seconds wait, std::int64_t* revision) {
         const http::Response response = session.send({.method = "GET",
                                                       .url = fmt::format("{}/desired?revision={}&wait={}", url, known, wait.count()),
-                                                      .timeout = wait + std::chrono::seconds(15)});
+                                                      .timeout = wait + std::chrono::seconds(15),
+                                                      .cancel_fd = cancel.get()});
         if (response.status != 200) throw Error(Errc::bad_gateway, fmt::format("{}/desired answered {}", url, response.status));
         const json::value body = parse_json(response.body);
         if (!body.is_object()) throw Error(Errc::bad_gateway, url + "/desired answered something else than an object");
@@ -181,6 +186,7 @@ struct Agent::Impl {
     AgentOptions options;
     Pass pass;
     std::string url;
+    UniqueFd cancel{::eventfd(0, EFD_CLOEXEC)};  // ends the long poll
 
     std::mutex mutex;
     std::condition_variable wake, stopped;
@@ -218,6 +224,8 @@ void Agent::stop() {
         const std::lock_guard lock(impl_->mutex);
         impl_->stopping = true;
     }
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(impl_->cancel.get(), &one, sizeof one);
     impl_->wake.notify_all();
     impl_->stopped.notify_all();
     if (impl_->poller.joinable()) impl_->poller.join();

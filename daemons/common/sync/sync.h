@@ -74,7 +74,8 @@ struct AgentOptions {
 
 // The agent loop: one thread polls the desired set, one reconciles. A pass runs when the set changed, when poke() was called, when the
 // previous pass asked for another, and every `resync`. What a pass observes is reported when it differs from the last accepted report, and
-// with every resync. No pass runs before the first desired set has arrived. stop() waits for the request in flight.
+// with every resync. No pass runs before the first desired set has arrived. stop() ends the long poll and waits for
+// the pass or report in flight.
 class Agent {
 public:
     // One pass. `desired` is the whole set. Returns the observed state to report (an object), and may ask to be called again after `*again`
