@@ -23,8 +23,7 @@ struct CommandLine {
 
 void add_try(CLI::App& app, CommandLine& line) {
     CLI::App* command = app.add_subcommand("try", "A whole cloud in a process group, without root: the APIs are real, servers only seem to run");
-    command->add_option("--exec", line.trial.command, "Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line")
-        ->type_name("COMMAND ARGUMENT...")->expected(1, -1);
+    command->footer("  --exec COMMAND ARGUMENT...  Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line");
     command->add_option("--directory", line.trial.directory, "Keep the state here and use it again (a temporary directory otherwise)");
     command->add_option("--agents", line.trial.compute_agents, "Compute nodes")->check(CLI::Range(1, 1000));
     command->add_option("--set", line.trial.settings, "A daemon's setting; may be repeated")->type_name("DAEMON:KEY=VALUE")->allow_extra_args(false);
@@ -58,10 +57,26 @@ void add_identity(CLI::App& app, CommandLine& line) {
     });
 }
 
+// What follows --exec belongs to the command, its options too. The number of arguments before it.
+int take_command(int argc, char** argv, CommandLine& line) {
+    for (int i = 1; i < argc; ++i) {
+        if (std::string_view(argv[i]) != "--exec") continue;
+        line.trial.command.assign(argv + i + 1, argv + argc);
+        return i;
+    }
+    return argc;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     CommandLine line;
+    const int given = argc;
+    argc = take_command(argc, argv, line);
+    if (given > argc && (line.trial.command.empty() || argc < 2 || std::string_view(argv[1]) != "try")) {
+        std::fputs("pilvi: --exec belongs to pilvi try and takes a command\n", stderr);
+        return 2;
+    }
     CLI::App app{"Operates a node of a Pilvi cloud", "pilvi"};
     app.set_version_flag("--version", "pilvi " + std::string(pilvi::version()));
     app.add_option("--auth-url", line.access.auth_url, "The identity API")->envname("PILVI_AUTH_URL");

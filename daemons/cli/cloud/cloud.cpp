@@ -295,8 +295,14 @@ void Cloud::write_clouds_yaml() {
 }
 
 void Cloud::stop() {
-    for (auto& [name, process] : processes_) process.signal(SIGTERM);
-    for (auto& [name, process] : processes_) process.stop(std::chrono::seconds(5));
+    // Agents first: while the APIs answer, an agent's last request ends at once.
+    for (const bool agents : {true, false}) {
+        const auto now = [&](const std::string& name) { return agents == (name.find("-agent") != std::string::npos); };
+        for (auto& [name, process] : processes_)
+            if (now(name)) process.signal(SIGTERM);
+        for (auto& [name, process] : processes_)
+            if (now(name)) process.stop(std::chrono::seconds(5));
+    }
     processes_.clear();
     sockets_.clear();
 }
