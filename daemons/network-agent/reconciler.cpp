@@ -307,12 +307,22 @@ void Reconciler::routers(Round& round) {
             applied_rulesets_.erase(space);
             apply_ruleset(runner_, space, plan.ruleset);
             applied_rulesets_[space] = plan.ruleset;
+            forget_connections(id, round.desired.routers.at(id));
             complain("router " + id, "");
         } catch (const Error& error) {
             round.router_failures[id] = error.message();
             round.retry(std::chrono::seconds(2));
             complain("router " + id, error.message());
         }
+    }
+}
+
+void Reconciler::forget_connections(const std::string& id, const Router& router) {
+    try {
+        spaces_.inside(router_namespace(id), [&] { delete_connections([&](const Connection& connection) { return contradicts(router, connection); }); });
+        complain("connections of router " + id, "");
+    } catch (const Error& error) {
+        complain("connections of router " + id, error.message());
     }
 }
 

@@ -53,6 +53,7 @@ private:
     void apply_flows(const std::string& bridge, FlowSet wanted);
     void dhcp(Round& round);
     void routers(Round& round);
+    void forget_connections(const std::string& id, const Router& router);
     void metadata(Round& round);
     void announcements(Round& round);
     void clean(Round& round);

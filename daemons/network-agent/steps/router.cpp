@@ -57,6 +57,20 @@ std::string router_ruleset(const Router& router) {
     return text + "}\n";
 }
 
+bool contradicts(const Router& router, const Connection& connection) {
+    const FloatingIp *by_floating = nullptr, *by_fixed = nullptr;
+    for (const auto& floating : router.floating_ips) {
+        if (floating.floating == connection.original_destination) by_floating = &floating;
+        if (floating.fixed == connection.original_source) by_fixed = &floating;
+    }
+    bool dnat = connection.original_destination != connection.reply_source;
+    if (dnat && (!by_floating || by_floating->fixed != connection.reply_source)) return true;
+    if (connection.original_source == connection.reply_destination) return false;
+    // Source NAT: the guest's own floating IP, or the gateway's address (also of connections that are older than the floating IP).
+    if (by_fixed && by_fixed->floating == connection.reply_destination) return false;
+    return connection.reply_destination.text() != gateway_address(router);
+}
+
 RouterPlan plan_router(const Router& router, const std::map<std::string, Network>& networks) {
     RouterPlan plan;
     plan.space.name = router_namespace(router.id);

@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 
+#include "drivers/conntrack.h"
 #include "drivers/netns.h"
 #include "model.h"
 
@@ -18,5 +19,8 @@ RouterPlan plan_router(const Router& router, const std::map<std::string, Network
 
 // The whole table, replaced in one transaction: floating IPs (DNAT, SNAT), source NAT behind the gateway, hairpin.
 std::string router_ruleset(const Router& router);
+
+// Whether a connection was translated by a floating IP that is no longer mapped so: it must not go on.
+bool contradicts(const Router& router, const Connection& connection);
 
 }  // namespace pilvi::network_agent

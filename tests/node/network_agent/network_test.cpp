@@ -291,6 +291,16 @@ TEST_CASE("router, SNAT, floating IP; the same addresses twice are isolated; tea
     CHECK(node.ping("h1", "10.0.0.2"));
     CHECK(node.ping("g1", "10.0.0.12"));
 
+    SUBCASE("a connection through a floating IP ends with it") {
+        node.serve_echo("", 7001);
+        Echo floating = node.open_echo("g1", "172.24.4.1", 7001), shared = node.open_echo("g2", "172.24.4.1", 7001);
+        CHECK(floating.works());
+        CHECK(shared.works());
+        set.at("routers").as_array()[0].at("floating_ips").as_array().clear();
+        node.converge(set);
+        CHECK_FALSE(floating.works());
+        CHECK(shared.works());
+    }
     SUBCASE("a floating IP moves") {
         auto& item = set.at("routers").as_array()[0].at("floating_ips").as_array()[0].as_object();
         item["fixed_ip_address"] = "10.0.0.12";

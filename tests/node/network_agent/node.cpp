@@ -212,7 +212,7 @@ std::string Node::seen_source(const std::string& from, const std::string& target
     return text;
 }
 
-void Node::serve(const std::string& guest, int number) {
+UniqueFd Node::listen_in(const std::string& guest, int number) {
     UniqueFd listening;
     auto open = [&] {
         UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -226,6 +226,36 @@ void Node::serve(const std::string& guest, int number) {
     };
     if (guest.empty()) open();
     else spaces.inside(guest, open);
+    return listening;
+}
+
+bool Echo::works() {
+    char byte = 'x';
+    if (!connection || ::send(connection.get(), &byte, 1, MSG_NOSIGNAL) != 1) return false;
+    pollfd wait{.fd = connection.get(), .events = POLLIN, .revents = 0};
+    return ::poll(&wait, 1, 1000) > 0 && ::recv(connection.get(), &byte, 1, 0) == 1;
+}
+
+void Node::serve_echo(const std::string& guest, int number) {
+    servers_.emplace_back([fd = listen_in(guest, number)](std::stop_token stop) {
+        std::vector<UniqueFd> open;
+        while (!stop.stop_requested()) {
+            std::vector<pollfd> wait{{.fd = fd.get(), .events = POLLIN, .revents = 0}};
+            for (const auto& one : open) wait.push_back({.fd = one.get(), .events = POLLIN, .revents = 0});
+            if (::poll(wait.data(), wait.size(), 100) <= 0) continue;
+            for (std::size_t i = 1; i < wait.size(); ++i) {
+                char byte = 0;
+                if (!wait[i].revents) continue;
+                if (::recv(wait[i].fd, &byte, 1, 0) == 1) (void)!::send(wait[i].fd, &byte, 1, MSG_NOSIGNAL);
+                else open[i - 1].reset();
+            }
+            if (wait[0].revents) open.emplace_back(::accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        }
+    });
+}
+
+void Node::serve(const std::string& guest, int number) {
+    UniqueFd listening = listen_in(guest, number);
     servers_.emplace_back([fd = std::move(listening)](std::stop_token stop) {
         while (!stop.stop_requested()) {
             pollfd wait{.fd = fd.get(), .events = POLLIN, .revents = 0};

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/json.h"
 #include "command/command.h"
 #include "reconciler.h"
@@ -14,6 +15,12 @@ namespace node_test {
 
 using namespace pilvi;
 using namespace pilvi::network_agent;
+
+// A connection to serve_echo().
+struct Echo {
+    UniqueFd connection;
+    bool works();  // a byte comes back within a second
+};
 
 class Node {
 public:
@@ -46,7 +53,11 @@ public:
     std::unique_ptr<Reconciler> reconciler;
     CommandRunner* agent_runner = nullptr;  // what the agent runs its programs with
 
+    void serve_echo(const std::string& guest, int port);
+    Echo open_echo(const std::string& from, const std::string& target, int port) { return {UniqueFd(connect(from, target, port))}; }
+
 private:
+    UniqueFd listen_in(const std::string& guest, int port);
     int connect(const std::string& from, const std::string& target, int port);
     std::vector<std::jthread> servers_;
 };

@@ -154,6 +154,26 @@ table ip pilvi {
     CHECK(plan_router(router, {}).space.devices.empty());
 }
 
+TEST_CASE("connections of a floating IP end with its mapping") {
+    Router router{.id = "r"};
+    constexpr const char* external = "33333333-3333-4333-8333-333333333333";
+    router.gateway = OwnPort{.id = "g", .mac = "", .network_id = "", .fixed_ips = {{external, *IpAddress::parse("172.24.4.10")}}};
+    auto connection = [](const char* os, const char* od, const char* rs, const char* rd) {
+        return Connection{*IpAddress::parse(os), *IpAddress::parse(od), *IpAddress::parse(rs), *IpAddress::parse(rd)};
+    };
+    Connection in = connection("9.9.9.9", "172.24.4.100", "10.0.0.11", "9.9.9.9"), out = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.100");
+    Connection shared = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.10"), plain = connection("10.0.0.11", "10.1.0.5", "10.1.0.5", "10.0.0.11");
+    CHECK(contradicts(router, in));
+    CHECK(contradicts(router, out));
+    CHECK_FALSE(contradicts(router, shared));
+    CHECK_FALSE(contradicts(router, plain));
+    router.floating_ips = {{"f", *IpAddress::parse("172.24.4.100"), *IpAddress::parse("10.0.0.11"), "p"}};
+    for (const auto& one : {in, out, shared, plain}) CHECK_FALSE(contradicts(router, one));
+    router.floating_ips[0].fixed = *IpAddress::parse("10.0.0.12");
+    CHECK(contradicts(router, in));
+    CHECK(contradicts(router, out));
+}
+
 TEST_CASE("a namespace converges from whatever is there") {
     NamespacePlan plan{.name = "qrouter-x", .devices = {{.inside = "qr-1", .outside = "tap1", .mac = "fa:16:3e:00:00:01", .mtu = 1450, .addresses = {"10.0.0.1/24"}}},
                        .routes = {{.destination = "0.0.0.0/0", .via = "10.0.0.254", .device = ""}}};
