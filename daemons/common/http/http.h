@@ -1,6 +1,6 @@
 #pragma once
 // HTTP/1.1 server and client without a transport type in sight: handlers are synchronous functions on a bounded pool.
-// Boost.Beast is in parser.cpp alone, Asio in the server's files (server.cpp, connection.*, stream_body.*), OpenSSL in tls.cpp and transport.cpp.
+// Boost.Beast is in parser.cpp alone, Asio in the server's files (server.cpp, connection*.*, stream_body.*), OpenSSL in tls.cpp and transport.cpp.
 #include <chrono>
 #include <cstdint>
 #include <functional>

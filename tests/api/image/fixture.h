@@ -3,13 +3,22 @@
 #include "image/image.h"
 #include "pilvi_image_schema.h"
 #include "support/cases.h"
+#include "support/postgresql.h"
 #include "support/temp_dir.h"
 
 namespace pilvi::testing {
 
+// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
+inline std::string image_database_url(const TempDir& directory) {
+    const char* backend = std::getenv("PILVI_TEST_BACKEND");
+    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (directory / "image.sqlite");
+    static test::PostgresqlServer server;
+    return server.fresh();
+}
+
 struct ImageService {
     TempDir directory;
-    std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "image.sqlite"), image::migrations());
+    std::unique_ptr<Store> store = Store::open(image_database_url(directory), image::migrations());
     image::Blobs blobs{directory / "store", false};
     image::App app{.blobs = blobs, .size_cap = 64u << 20};
     Callers callers;
