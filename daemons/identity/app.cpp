@@ -1,5 +1,7 @@
 #include "app.h"
 
+#include <filesystem>
+
 #include "pilvi_identity_schema.h"
 #include "resources/common.h"
 
@@ -11,6 +13,7 @@ constexpr Setting table[] = {
     {"listen.port", SettingKind::integer, "5000", "TCP port; 0 picks a free one and prints it.", 0, 65535},
     {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/identity/identity.sqlite", "sqlite:FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."},
     {"fernet.directory", SettingKind::text, "/var/lib/pilvi/identity/fernet-keys", "Key repository: files 0, 1, 2, ...; the highest number encrypts."},
+    {"credential.directory", SettingKind::text, "", "Key repository that seals stored credentials, whose keys stay; credential-keys beside fernet.directory where it is empty."},
     {"fernet.max_active_keys", SettingKind::integer, "3", "Keys left after a rotation, the staged one included.", 3, 1000},
     {"token.lifetime", SettingKind::seconds, "3600", "How long a token is valid, in seconds.", 10, 604'800},
     {"token.expired_window", SettingKind::seconds, "172800", "How long after its end a service may still validate a token (?allow_expired).", 0, 2'592'000},
@@ -41,6 +44,11 @@ PasswordCost password_cost(const Config& config) {
             .at_once = static_cast<unsigned>(config.integer("password.at_once"))};
 }
 
+std::string credential_directory(const Config& config) {
+    const std::string given = config.text("credential.directory");
+    return given.empty() ? std::filesystem::path(config.text("fernet.directory")).parent_path() / "credential-keys" : std::filesystem::path(given);
+}
+
 TokenSettings token_settings(const Config& config) {
     TokenSettings out;
     out.lifetime = config.seconds("token.lifetime").count() * 1000;
@@ -53,9 +61,9 @@ api::ServiceSpec service_spec() {
         .style = {.dialect = api::Dialect::identity, .service_type = "identity", .unknown = api::Unknown::keep, .token_before_route = false,
                   .page_limit = 0, .strict_sort = false, .update_method = "PATCH"},
         .resources = {&domain_resource, &project_resource, &user_resource, &group_resource, &role_resource, &region_resource, &service_resource,
-                      &endpoint_resource},
+                      &endpoint_resource, &credential_resource},
         .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),
-                   implied_role_routes(), region_routes(), application_credential_routes()},
+                   implied_role_routes(), region_routes(), application_credential_routes(), credential_routes()},
         .rules = {rules},
     };
 }

@@ -16,14 +16,16 @@ extern const std::span<const Setting> settings;  // of the daemon, for its setti
 std::unique_ptr<Store> open_store(const Config& config);
 PasswordCost password_cost(const Config& config);
 TokenSettings token_settings(const Config& config);
+std::string credential_directory(const Config& config);
 
 struct App {
     Store& store;
     PasswordHasher hasher;
-    KeyRing keys;
+    KeyRing keys, credential_keys;
     Tokens tokens;
-    App(Store& store_, const KeyRepository& repository, PasswordCost cost = {}, TokenSettings token_settings_ = {}, Clock clock = now_micros)
-        : store(store_), hasher(cost), keys(repository), tokens(store_, keys, token_settings_, std::move(clock)) {}
+    App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
+        Clock clock = now_micros)
+        : store(store_), hasher(cost), keys(token_keys), credential_keys(sealing_keys), tokens(store_, keys, token_settings_, std::move(clock)) {}
 };
 
 // The API: style, resources, routes, rules.

@@ -12,15 +12,17 @@ using namespace pilvi;
 
 void serve(Daemon& daemon) {
     const Config& config = daemon.config();
-    const identity::KeyRepository repository(config.text("fernet.directory"));
-    if (repository.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
+    const identity::KeyRepository token_keys(config.text("fernet.directory")), sealing_keys(identity::credential_directory(config));
+    if (token_keys.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
+    sealing_keys.initialize();
     const auto store = identity::open_store(config);
-    identity::App app(*store, repository, identity::password_cost(config), identity::token_settings(config));
+    identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config));
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
     daemon.serve(service);
     daemon.run({}, [&] {
         app.keys.reload();
+        app.credential_keys.reload();
         log::notice("read the Fernet keys again");
     });
 }

@@ -19,7 +19,6 @@ constexpr unsigned char version_byte = 0x80;
 constexpr std::size_t head_size = 1 + 8 + 16;  // version, time, IV
 constexpr std::size_t mac_size = 32;
 constexpr std::size_t block = 16;
-constexpr std::size_t longest_token = 4096;
 
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 
@@ -86,9 +85,9 @@ std::string fernet_seal(const FernetKey& key, std::int64_t created_at, std::stri
     return out;
 }
 
-std::optional<FernetMessage> fernet_open(std::span<const FernetKey> keys, std::string_view token) noexcept {
+std::optional<FernetMessage> fernet_open(std::span<const FernetKey> keys, std::string_view token, std::size_t longest) noexcept {
     try {
-        if (token.size() > longest_token) return std::nullopt;
+        if (token.size() > longest) return std::nullopt;
         const auto raw = base64url_decode(token);
         if (!raw || raw->size() < head_size + block + mac_size || static_cast<unsigned char>(raw->front()) != version_byte) return std::nullopt;
         const std::string_view all = *raw;

@@ -24,7 +24,7 @@ FernetKey new_fernet_key();
 
 // The token without base64 padding, as the original issues it. `iv` is 16 random bytes where it is not given (tests).
 std::string fernet_seal(const FernetKey& key, std::int64_t created_at, std::string_view text, std::string_view iv = {});
-// Tries every key; nullopt where the text is no Fernet token or no key made it. The age is the caller's business. At most 4096 characters.
-std::optional<FernetMessage> fernet_open(std::span<const FernetKey> keys, std::string_view token) noexcept;
+// Tries every key; nullopt where the text is no Fernet token, no key made it, or it is longer than `longest`. The age is the caller's business.
+std::optional<FernetMessage> fernet_open(std::span<const FernetKey> keys, std::string_view token, std::size_t longest = 4096) noexcept;
 
 }  // namespace pilvi::identity

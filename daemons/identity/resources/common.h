@@ -56,7 +56,7 @@ json::object need_row(Tx& tx, const api::Resource& resource, std::string_view id
 void forget_assignments(Tx& tx, std::string_view column, std::string_view id);
 
 extern const api::Resource domain_resource, project_resource, user_resource, group_resource, role_resource, region_resource, service_resource,
-    endpoint_resource;
+    endpoint_resource, credential_resource;
 
 std::span<const api::Route> auth_routes();
 std::span<const api::Route> version_routes();
@@ -68,5 +68,6 @@ std::span<const api::Route> assignment_routes();
 std::span<const api::Route> implied_role_routes();
 std::span<const api::Route> region_routes();
 std::span<const api::Route> application_credential_routes();
+std::span<const api::Route> credential_routes();
 
 }  // namespace pilvi::identity

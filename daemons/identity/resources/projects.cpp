@@ -111,6 +111,7 @@ void before_remove(Call&, Tx& tx, const json::object& row) {
         throw Error(Errc::forbidden, "Cannot delete the project " + id + " since it is not a leaf in the hierarchy.");
     forget_assignments(tx, "target_id", id);
     tx.exec("UPDATE users SET default_project_id = NULL WHERE default_project_id = ?", {id});
+    tx.exec("DELETE FROM credentials WHERE project_id = ?", {id});
 }
 
 void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
@@ -256,6 +257,7 @@ void remove_domain_contents(Tx& tx, const json::object& domain) {
         tx.exec("DELETE FROM assignments WHERE actor_id IN (SELECT id FROM " + std::string(table) + " WHERE domain_id = ?)", {id});
     tx.exec("DELETE FROM assignments WHERE target_id = ? OR target_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id, id});
     tx.exec("UPDATE users SET default_project_id = NULL WHERE default_project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
+    tx.exec("DELETE FROM credentials WHERE project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
     for (const std::string_view table : {"users", "user_groups", "roles"}) tx.exec("DELETE FROM " + std::string(table) + " WHERE domain_id = ?", {id});
     const std::vector<std::string> below = load_tree(tx).below(id);
     for (auto project = below.rbegin(); project != below.rend(); ++project) tx.exec("DELETE FROM projects WHERE id = ?", {*project});

@@ -30,8 +30,8 @@ struct IdentityFixture {
     TempDir dir;
     Micros now = 1'800'000'000'000'000;
     std::unique_ptr<Store> store = Store::open(database_url(dir), identity::migrations());
-    identity::KeyRepository repository{dir / "keys"};
-    identity::App app{*store, initialized(repository), cheap, {}, [this] { return now; }};
+    identity::KeyRepository repository{dir / "keys"}, sealing{dir / "credential-keys"};
+    identity::App app{*store, initialized(repository), initialized(sealing), cheap, {}, [this] { return now; }};
     metrics::Registry metrics;
     api::Service service{identity::service_spec(), *store, app.tokens, metrics, &app};
     Cases cases{service};
