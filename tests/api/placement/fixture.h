@@ -7,13 +7,22 @@
 #include "resources/routes.h"
 #include "store/store.h"
 #include "support/cases.h"
+#include "support/postgresql.h"
 #include "support/temp_dir.h"
 
 namespace pilvi::testing {
 
+// PILVI_TEST_BACKEND=postgresql: on a PostgreSQL server of the test's own, else on SQLite.
+inline std::string database_url(const TempDir& directory) {
+    const char* backend = std::getenv("PILVI_TEST_BACKEND");
+    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + directory / "placement.sqlite";
+    static test::PostgresqlServer server;
+    return server.fresh();
+}
+
 struct Placement {
     TempDir directory;
-    std::unique_ptr<Store> store = Store::open("sqlite:" + directory / "placement.sqlite", placement::migrations());
+    std::unique_ptr<Store> store = Store::open(database_url(directory), placement::migrations());
     Callers callers;
     metrics::Registry metrics;
     api::Service service{placement::service_spec(), *store, callers, metrics, nullptr};
@@ -30,8 +39,8 @@ struct Placement {
         cases.vars["agg"] = "99999999-0000-4000-8000-000000000009";
     }
     void at(std::string_view version) { cases.headers.set("OpenStack-API-Version", "placement " + std::string(version)); }
-    http::Response run(std::string_view method, std::string path, int status, std::string body = {}, std::string_view expect = {}) {
-        return cases.run({.method = method, .path = path, .token = "admin", .body = std::move(body), .status = status, .expect = expect});
+    http::Response run(std::string_view method, std::string path, int status, std::string body = {}, std::string expect = {}) {
+        return cases.run({.method = method, .path = path, .token = "admin", .body = std::move(body), .status = status, .expect = std::move(expect)});
     }
     // A provider with VCPU, MEMORY_MB and DISK_GB.
     void host(const std::string& variable, int vcpu = 8) {
