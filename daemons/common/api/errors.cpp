@@ -96,7 +96,7 @@ std::string_view explanation(int status) {
         case 400: return "The server could not comply with the request since it is either malformed or otherwise incorrect.";
         case 403: return "Access was denied to this resource.";
         case 404: return "The resource could not be found.";
-        case 405: return "The method is not allowed for this resource. ";
+        case 405: return "";
         case 406: return "The resource could not be generated that was acceptable to your browser. ";
         case 409: return "There was a conflict when trying to complete your request.";
         case 415: return "The request media type is not supported by this server.";

@@ -27,6 +27,7 @@ Reply show_aggregates(Call& call) {
 }
 
 Reply set_aggregates(Call& call) {
+    require_provider(call);
     const bool with_generation = call.at_least(1, 19);
     if (!with_generation && !call.raw.is_array()) invalid_json("the body is not of type 'array'");
     const json::object body = with_generation ? validated(call, body_1_19, call.raw) : validated(call, list_body, json::object{{"aggregates", call.raw}});

@@ -90,6 +90,7 @@ constexpr api::Field reshape_body[] = {
 // Inventories and allocations move between providers at once: both old and new inventories exist while the claims are rewritten.
 void reshape_in(Tx& tx, const std::map<std::string, InventoriesBody>& inventories, const std::vector<ConsumerClaims>& consumers) {
     std::map<std::string, ProviderRow> providers;
+    Names classes;
     for (const auto& [uuid, body] : inventories) {
         const auto provider = find_provider(tx, uuid);
         if (!provider)
@@ -98,11 +99,10 @@ void reshape_in(Tx& tx, const std::map<std::string, InventoriesBody>& inventorie
         if (provider->generation != body.generation)
             throw Error(Errc::conflict, fmt::format("resource provider generation conflict for provider {}: actual: {}, given: {}", uuid,
                                                     provider->generation, body.generation), concurrent_update);
-        Names classes;
-        for (const auto& [resource_class, inventory] : body.inventories) classes.insert(resource_class);
-        require_classes(tx, classes, Errc::bad_request, "malformed reshaper data: ");
         providers.emplace(uuid, *provider);
+        for (const auto& [resource_class, inventory] : body.inventories) classes.insert(resource_class);
     }
+    require_classes(tx, classes, Errc::bad_request, "malformed reshaper data: ");
     for (const auto& [uuid, body] : inventories) {
         if (body.inventories.empty()) continue;
         Inventories both = load_inventories(tx, uuid);

@@ -157,18 +157,17 @@ void check_conflicts(const CandidateRequest& request) {
 CandidateRequest parse_candidate_request(const Call& call) {
     CandidateRequest request;
     request.nested_aware = call.at_least(1, 29);
+    for (const auto& [name, value] : call.query.items())
+        if (key_of(call, name).name.empty()) parse_wide(call, name, value, request);
+    if (!call.at_least(1, 25) && !call.query.has("resources")) bad_query("Invalid query string parameters: 'resources' is a required property");
+    if (call.at_least(1, 35)) parse_root_required(call, request);
     for (const auto& [name, value] : call.query.items()) {
         const Key key = key_of(call, name);
-        if (key.name.empty()) {
-            parse_wide(call, name, value, request);
-            continue;
-        }
+        if (key.name.empty()) continue;
         Group& group = request.groups[key.suffix];
         group.same_provider = !key.suffix.empty();
         add_to_group(call, key, value, group);
     }
-    if (!call.at_least(1, 25) && !call.query.has("resources")) bad_query("Invalid query string parameters: 'resources' is a required property");
-    if (call.at_least(1, 35)) parse_root_required(call, request);
     if (call.at_least(1, 36)) check_subtrees(request);
     else check_orphans(request);
     if (call.at_least(1, 22)) check_conflicts(request);

@@ -1,5 +1,6 @@
 #include "resources/claims.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -72,6 +73,16 @@ std::map<Key, Inventory> load_room(Tx& tx, const std::map<std::string, ProviderR
     return room;
 }
 
+// Providers that have none of the classes are told together, with all classes.
+void refuse_without_inventory(const std::map<std::string, ProviderRow>& providers, const Names& classes, const std::map<Key, Inventory>& room) {
+    std::vector<std::string> without;
+    for (const auto& [uuid, provider] : providers)
+        if (std::none_of(classes.begin(), classes.end(), [&](const std::string& name) { return room.contains({uuid, name}); })) without.push_back(uuid);
+    if (!without.empty())
+        throw Error(Errc::conflict, fmt::format("Unable to allocate inventory: Inventory for '{}' on resource provider '{}' invalid.",
+                                                join({classes.begin(), classes.end()}, ", "), join(without, ", ")));
+}
+
 void claim_one(std::map<Key, Inventory>& room, const Claim& claim) {
     const auto refuse = [&](std::string_view format) {
         throw Error(Errc::conflict, "Unable to allocate inventory: " + fmt::format(fmt::runtime(format), claim.resource_class, claim.provider));
@@ -130,7 +141,7 @@ void add_claims(const std::string& provider, const json::object& resources, std:
     for (const auto& member : resources) {
         const std::string resource_class(member.key());
         if (!is_name(resource_class)) invalid_json(fmt::format("{}.resources: '{}' does not match '^[A-Z0-9_]+$'", where, resource_class));
-        if (!member.value().is_int64() || member.value().get_int64() < 1 || member.value().get_int64() > max_integer)
+        if (!member.value().is_int64() || member.value().get_int64() < 1)
             invalid_json(fmt::format("{}.resources.{}: {} is not an integer of 1 or more", where, resource_class, to_text(member.value()).substr(0, 100)));
         claims.push_back({provider, resource_class, member.value().get_int64()});
     }
@@ -169,6 +180,7 @@ void write_claims(Tx& tx, const std::vector<ConsumerClaims>& consumers, const st
 
     for (std::size_t i = 0; i < consumers.size(); ++i) before[i].providers = release(tx, consumers[i].consumer);
     std::map<Key, Inventory> room = load_room(tx, providers);
+    refuse_without_inventory(providers, classes, room);
     for (const ConsumerClaims& consumer : consumers)
         for (const Claim& claim : consumer.claims) claim_one(room, claim);
 
@@ -197,12 +209,14 @@ ConsumerClaims parse_consumer(const Call& call, const std::string& consumer, con
         result.project_id = string_or(body, "project_id", incomplete_consumer);
         result.user_id = string_or(body, "user_id", incomplete_consumer);
         std::map<std::string, std::vector<Claim>> by_provider;  // the last entry of a provider counts
+        std::vector<std::string> order;
         for (const json::value& item : array_or_empty(body, "allocations")) {
             const std::string provider = canonical_uuid(string_or(object_or_empty(item.get_object(), "resource_provider"), "uuid"));
-            by_provider[provider].clear();
+            if (by_provider.insert_or_assign(provider, std::vector<Claim>()).second) order.push_back(provider);
             add_claims(provider, object_or_empty(item.get_object(), "resources"), "allocations", by_provider[provider]);
         }
-        for (const auto& [provider, claims] : by_provider) result.claims.insert(result.claims.end(), claims.begin(), claims.end());
+        for (const std::string& provider : order)
+            result.claims.insert(result.claims.end(), by_provider[provider].begin(), by_provider[provider].end());
         return result;
     }
     const json::object body = validated(call, body_1_12, raw, where);

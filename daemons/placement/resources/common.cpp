@@ -31,6 +31,15 @@ ProviderRow load_provider(Tx& tx, std::string_view uuid) {
     throw Error(Errc::not_found, fmt::format("No resource provider with uuid {} found", uuid));
 }
 
+ProviderRow load_provider(Tx& tx, std::string_view uuid, std::string_view between) {
+    if (auto provider = find_provider(tx, uuid)) return std::move(*provider);
+    throw Error(Errc::not_found, fmt::format("No resource provider with uuid {0} found{1}No resource provider with uuid {0} found", uuid, between));
+}
+
+void require_provider(const Call& call) {
+    call.store().read([&](Tx& tx) { load_provider(tx, call.arg("uuid")); });
+}
+
 void check_generation(const ProviderRow& provider, std::int64_t given, const char* message) {
     if (provider.generation != given) throw Error(Errc::conflict, message, concurrent_update);
 }
@@ -71,11 +80,11 @@ std::string http_date(Micros at) {
     return text;
 }
 
-Reply answer(const Call& call, json::value body, Micros modified, int status) {
+Reply answer(const Call& call, json::value body, std::optional<Micros> modified, int status) {
     Reply reply(std::move(body));
     reply.status = status;
     if (call.at_least(1, 15)) {
-        reply.headers.set("Last-Modified", http_date(modified));
+        if (modified) reply.headers.set("Last-Modified", http_date(*modified));
         reply.headers.set("Cache-Control", "no-cache");
     }
     return reply;

@@ -45,6 +45,10 @@ ProviderRow provider_of(const Row& row);
 std::optional<ProviderRow> find_provider(Tx& tx, std::string_view uuid);
 // Error(not_found) in the original's words.
 ProviderRow load_provider(Tx& tx, std::string_view uuid);
+// The same with the words of most reads: "No resource provider with uuid X found<between>No resource provider with uuid X found".
+ProviderRow load_provider(Tx& tx, std::string_view uuid, std::string_view between);
+// The provider of the path exists: checked before the body is looked at.
+void require_provider(const Call& call);
 // Error(conflict) unless the caller's generation is the provider's.
 void check_generation(const ProviderRow& provider, std::int64_t given, const char* message);
 // One more, in the database and in `provider`.
@@ -54,8 +58,8 @@ void bump_generation(Tx& tx, ProviderRow& provider);
 void require_classes(Tx& tx, const Names& names, Errc code, const std::string& prefix);
 void require_traits(Tx& tx, const Names& names, const std::string& prefix);
 
-// 200 with the body; from 1.15 on with Last-Modified and Cache-Control.
-Reply answer(const Call& call, json::value body, Micros modified = now_micros(), int status = 200);
+// 200 with the body; from 1.15 on with Cache-Control and, where there is a time, Last-Modified.
+Reply answer(const Call& call, json::value body, std::optional<Micros> modified = now_micros(), int status = 200);
 // 201 or 204 without a body.
 Reply no_content(const Call& call, int status = 204, std::optional<Micros> modified = {});
 std::string http_date(Micros at);  // RFC 9110 "Sun, 06 Nov 1994 08:49:37 GMT"

@@ -56,7 +56,8 @@ json::object view_one(const Inventory& inventory, const ProviderRow& provider) {
 Reply answer_all(const Call& call, const ProviderRow& provider, const Inventories& inventories) {
     json::object members;
     for (const auto& [resource_class, inventory] : inventories) members[resource_class] = view(inventory);
-    return answer(call, json::object{{"resource_provider_generation", provider.generation}, {"inventories", std::move(members)}}, provider.updated_at);
+    return answer(call, json::object{{"resource_provider_generation", provider.generation}, {"inventories", std::move(members)}},
+                  inventories.empty() ? std::nullopt : std::optional(provider.updated_at));
 }
 
 void check_capacity(const Call& call, const ProviderRow& provider, std::string_view resource_class, const Inventory& inventory,
@@ -85,7 +86,7 @@ std::string update_prefix(const ProviderRow& provider) { return fmt::format("Una
 Reply list_inventories(Call& call) {
     require_accept(call);
     return call.store().read([&](Tx& tx) {
-        const ProviderRow provider = load_provider(tx, call.arg("uuid"));
+        const ProviderRow provider = load_provider(tx, call.arg("uuid"), " : ");
         return answer_all(call, provider, load_inventories(tx, provider.uuid));
     });
 }
@@ -93,7 +94,7 @@ Reply list_inventories(Call& call) {
 Reply show_inventory(Call& call) {
     require_accept(call);
     return call.store().read([&](Tx& tx) {
-        const ProviderRow provider = load_provider(tx, call.arg("uuid"));
+        const ProviderRow provider = load_provider(tx, call.arg("uuid"), " : ");
         const auto row = tx.one("SELECT * FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {provider.uuid, call.arg("resource_class")});
         if (!row)
             throw Error(Errc::not_found, fmt::format("No inventory of class {} for {}", call.arg("resource_class"), provider.uuid));
@@ -102,6 +103,7 @@ Reply show_inventory(Call& call) {
 }
 
 Reply create_inventory(Call& call) {
+    require_provider(call);
     const json::object body = validated(call, create_record, call.raw);
     const std::string resource_class = string_or(body, "resource_class");
     const Inventory inventory = from_json(body);
@@ -122,6 +124,7 @@ Reply create_inventory(Call& call) {
 }
 
 Reply update_inventory(Call& call) {
+    require_provider(call);
     const json::object body = validated(call, update_record, call.raw);
     const std::string& resource_class = call.arg("resource_class");
     const Inventory inventory = from_json(body);
@@ -141,6 +144,7 @@ Reply update_inventory(Call& call) {
 }
 
 Reply set_inventories(Call& call) {
+    require_provider(call);
     const InventoriesBody body = parse_inventories(call, call.raw);
     const ProviderRow provider = call.store().write([&](Tx& tx) {
         ProviderRow row = load_provider(tx, call.arg("uuid"));
@@ -158,7 +162,7 @@ Reply set_inventories(Call& call) {
 }
 
 Reply delete_inventories(Call& call) {
-    if (!call.at_least(1, 5)) throw Error(Errc::not_allowed, "The method specified is not allowed for this resource.");
+    if (!call.at_least(1, 5)) throw Error(Errc::not_allowed, "The method DELETE is not allowed for this resource.");
     call.store().write([&](Tx& tx) {
         ProviderRow row = load_provider(tx, call.arg("uuid"));
         replace_inventories(tx, row, {});
@@ -236,7 +240,7 @@ void replace_inventories(Tx& tx, ProviderRow& provider, const Inventories& wante
     for (const auto& [resource_class, inventory] : present)
         if (!wanted.contains(resource_class) && inventory.used > 0) in_use.push_back(resource_class);
     if (!in_use.empty())
-        throw Error(Errc::conflict, fmt::format("update conflict: Inventory for '{}' on resource provider '{}' in use.", join(in_use, ", "), provider.uuid),
+        throw Error(Errc::conflict, fmt::format("{}Inventory for '{}' on resource provider '{}' in use.", wanted.empty() ? "" : "update conflict: ", join(in_use, ", "), provider.uuid),
                     inventory_in_use);
     for (const auto& [resource_class, inventory] : present)
         if (!wanted.contains(resource_class))

@@ -36,7 +36,6 @@ std::map<std::string, std::int64_t> parse_resources(const std::string& text) {
         const auto amount = parse_integer(trim(parts[1]));
         if (!amount) bad_query(fmt::format("Requested resource {} expected positive integer amount. Got: {}.", parts[0], parts[1]));
         if (*amount < 1) bad_query(fmt::format("Requested resource {} requires amount >= 1. Got: {}.", parts[0], *amount));
-        if (*amount > max_integer) bad_query(fmt::format("Requested resource {} requires amount <= {}. Got: {}.", parts[0], max_integer, *amount));
         resources[parts[0]] = *amount;
     }
     return resources;
@@ -140,12 +139,16 @@ Condition provider_condition(const Call& call) {
     }
     if (const auto text = call.query.get("resources"))
         for (const auto& [resource_class, amount] : parse_resources(*text)) {
+            c.resource_classes.insert(resource_class);
+            if (amount > max_integer) {  // above every max_unit
+                c.parts.emplace_back("1 = 0");
+                continue;
+            }
             c.parts.emplace_back(
                 "EXISTS (SELECT 1 FROM inventories i WHERE i.provider_uuid = p.uuid AND i.resource_class = ? AND "
                 "i.used + ? <= (i.total - i.reserved) * i.allocation_ratio AND i.min_unit <= ? AND i.max_unit >= ? AND "
                 "CAST(? AS BIGINT) % i.step_size = 0)");
             for (const Value& value : {Value(resource_class), Value(amount), Value(amount), Value(amount), Value(amount)}) c.values.push_back(value);
-            c.resource_classes.insert(resource_class);
         }
     return c;
 }

@@ -54,8 +54,8 @@ void insert_provider(Tx& tx, ProviderRow& provider) {
         if (tx.one(sql, {value}))
             throw Error(Errc::conflict, fmt::format("Conflicting resource provider {}: {} already exists.", column, value), duplicate_name);
     };
-    exists("SELECT uuid FROM resource_providers WHERE name = ?", provider.name, "name");
     exists("SELECT uuid FROM resource_providers WHERE uuid = ?", provider.uuid, "uuid");
+    exists("SELECT uuid FROM resource_providers WHERE name = ?", provider.name, "name");
     provider.created_at = provider.updated_at = now_micros();
     tx.insert("resource_providers", {{"uuid", provider.uuid},
                                      {"name", provider.name},
@@ -90,8 +90,9 @@ Reply list_providers(Call& call) {
                             {"required", {1, 18}}});
     const Condition condition = provider_condition(call);
     const std::vector<Row> rows = call.store().read([&](Tx& tx) {
-        require_classes(tx, condition.resource_classes, Errc::bad_request, "Invalid resource class in resources parameter: ");
+        if (const auto tree = call.query.get("in_tree"); tree && !find_provider(tx, canonical_uuid(*tree))) return std::vector<Row>();
         require_traits(tx, condition.traits, "Invalid trait(s) in \"required\" parameter: ");
+        require_classes(tx, condition.resource_classes, Errc::bad_request, "Invalid resource class in resources parameter: ");
         return tx.query("SELECT * FROM resource_providers p" + condition.where() + " ORDER BY p.created_at, p.uuid", condition.values);
     });
     Micros modified = rows.empty() ? now_micros() : 0;
@@ -145,13 +146,14 @@ void move(Tx& tx, ProviderRow& provider, const std::optional<std::string>& paren
 }
 
 Reply update_provider(Call& call) {
+    require_provider(call);
     const json::object body = validated(call, update_body, call.raw);
     const ProviderRow provider = call.store().write([&](Tx& tx) {
         ProviderRow row = load_provider(tx, call.arg("uuid"));
         row.name = string_or(body, "name");
+        if (body.contains("parent_provider_uuid")) move(tx, row, parent_in(body), call.at_least(1, 37));
         if (tx.one("SELECT uuid FROM resource_providers WHERE name = ? AND uuid <> ?", {row.name, row.uuid}))
             throw Error(Errc::conflict, fmt::format("Conflicting resource provider {} already exists.", row.name), duplicate_name);
-        if (body.contains("parent_provider_uuid")) move(tx, row, parent_in(body), call.at_least(1, 37));
         row.updated_at = now_micros();
         tx.exec("UPDATE resource_providers SET name = ?, updated_at = ? WHERE uuid = ?", {row.name, row.updated_at, row.uuid});
         return row;

@@ -123,7 +123,7 @@ Reply answer_traits(const Call& call, const ProviderRow& provider, const Names& 
 Reply show_provider_traits(Call& call) {
     require_accept(call);
     return call.store().read([&](Tx& tx) {
-        const ProviderRow provider = load_provider(tx, call.arg("uuid"));
+        const ProviderRow provider = load_provider(tx, call.arg("uuid"), ": ");
         return answer_traits(call, provider, traits_of_provider(tx, provider.uuid));
     });
 }

@@ -11,13 +11,11 @@ namespace {
 Reply provider_usages(Call& call) {
     require_accept(call);
     return call.store().read([&](Tx& tx) {
-        const auto provider = find_provider(tx, call.arg("uuid"));
-        if (!provider)
-            throw Error(Errc::not_found, fmt::format("No resource provider with uuid {0} found: No resource provider with uuid {0} found", call.arg("uuid")));
+        const ProviderRow provider = load_provider(tx, call.arg("uuid"), ": ");
         json::object usages;
-        for (const Row& row : tx.query("SELECT resource_class, used FROM inventories WHERE provider_uuid = ?", {provider->uuid}))
+        for (const Row& row : tx.query("SELECT resource_class, used FROM inventories WHERE provider_uuid = ?", {provider.uuid}))
             usages[row.at(0).text()] = row.at(1).integer();
-        return answer(call, json::object{{"resource_provider_generation", provider->generation}, {"usages", std::move(usages)}});
+        return answer(call, json::object{{"resource_provider_generation", provider.generation}, {"usages", std::move(usages)}});
     });
 }
 
