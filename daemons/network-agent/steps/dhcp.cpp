@@ -89,7 +89,7 @@ DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports
     plan.serves = !served.empty();
     plan.config = fmt::format(
         "port=0\nno-hosts\nno-resolv\nno-ping\nbind-interfaces\nexcept-interface=lo\ninterface={}\npid-file={}/pid\ndhcp-hostsfile={}/hosts\n"
-        "dhcp-optsfile={}/options\nleasefile-ro\ndhcp-authoritative\nuser={}\ndhcp-lease-max=65536\nquiet-dhcp\nlog-facility=/dev/null\n{}",
+        "dhcp-optsfile={}/options\nleasefile-ro\ndhcp-authoritative\nuser={}\ndhcp-lease-max=65536\nquiet-dhcp\n{}",
         device.inside, directory, directory, directory, user, ranges);
     for (const auto* port : ports) {
         for (const auto& fixed : port->fixed_ips) {
