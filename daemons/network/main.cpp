@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
         network::App app{network::settings_from(config), feed, [&outbox] { outbox.wake(); }};
         shared = &app;
         api::Service service(network::service_spec(), *store, tokens, daemon.metrics(), &app);
+        if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
         http::Server& server = daemon.serve(service);
         feed.attach(server);
         outbox.start();

@@ -31,9 +31,9 @@ template <std::size_t N> bool one_of(const int (&list)[N], int number) {
 Error unknown_protocol(const json::value& value) {
     std::string names;
     for (const Protocol& p : protocols) names += (names.empty() ? "'" : ", '") + std::string(p.name) + "'";
-    return invalid_input(fmt::format("Security group rule protocol {} not supported. Only protocol values [None, {}] and integer representations "
-                                     "[0 to 255] are supported", value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value), names),
-                         "SecurityGroupRuleInvalidProtocol");
+    return bad("SecurityGroupRuleInvalidProtocol",
+               fmt::format("Security group rule protocol {} not supported. Only protocol values [None, {}] and integer representations [0 to 255] are "
+                           "supported.", value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value), names));
 }
 
 bool null(const json::object& rule, std::string_view key) {
@@ -44,30 +44,30 @@ bool null(const json::object& rule, std::string_view key) {
 void check_tcp_like(const json::object& rule) {
     const bool both = !null(rule, "port_range_min") && !null(rule, "port_range_max");
     const std::int64_t low = integer_or(rule, "port_range_min", -1), high = integer_or(rule, "port_range_max", -1);
-    if (low == 0 || high == 0) throw invalid_input("Invalid value for port 0", "SecurityGroupInvalidPortValue");
+    if (low == 0 || high == 0) throw bad("SecurityGroupInvalidPortValue", "Invalid value for port 0");
     if (!both || low > high)
-        throw invalid_input("For TCP/UDP protocols, port_range_min must be <= port_range_max", "SecurityGroupInvalidPortRange");
+        throw bad("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max");
 }
 
 void check_icmp(const json::object& rule) {
     constexpr std::pair<std::string_view, std::string_view> parts[] = {{"port_range_min", "type"}, {"port_range_max", "code"}};
     for (const auto& [attribute, field] : parts)
         if (const std::int64_t v = integer_or(rule, attribute, 0); v < 0 || v > 255)
-            throw invalid_input(fmt::format("Invalid value for ICMP {} ({}) {}. It must be 0 to 255", field, attribute, v), "SecurityGroupInvalidIcmpValue");
+            throw bad("SecurityGroupInvalidIcmpValue", fmt::format("Invalid value for ICMP {} ({}) {}. It must be 0 to 255.", field, attribute, v));
     if (null(rule, "port_range_min") && !null(rule, "port_range_max"))
-        throw invalid_input(fmt::format("ICMP code (port-range-max) {} is provided but ICMP type (port-range-min) is missing",
-                                        integer_or(rule, "port_range_max")), "SecurityGroupMissingIcmpType");
+        throw bad("SecurityGroupMissingIcmpType", fmt::format("ICMP code (port-range-max) {} is provided but ICMP type (port-range-min) is missing.",
+                                                              integer_or(rule, "port_range_max")));
 }
 
 void check_ports(const json::object& rule) {
     if (null(rule, "port_range_min") && null(rule, "port_range_max")) return;
     if (null(rule, "protocol"))
-        throw invalid_input("Must also specify protocol if port range is given", "SecurityGroupProtocolRequiredWithPorts");
+        throw bad("SecurityGroupProtocolRequiredWithPorts", "Must also specify protocol if port range is given.");
     const int number = protocol_number(string_or(rule, "protocol"));
     if (one_of(with_ports, number)) return check_tcp_like(rule);
     if (number == 1 || number == 58) return check_icmp(rule);
-    throw invalid_input(fmt::format("Ports cannot be specified for protocol {}. Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE", number),
-                        "SecurityGroupInvalidProtocolForPort");
+    throw bad("SecurityGroupInvalidProtocolForPort",
+              fmt::format("Ports cannot be specified for protocol {}. Ports are only supported for DCCP, SCTP, TCP, UDP, UDPLITE.", number));
 }
 
 }  // namespace
@@ -98,7 +98,7 @@ json::value convert_port(const json::value& value) {
     if (value.is_int64()) port = value.get_int64();
     if (value.is_string()) port = parse_integer(str(value.get_string()));
     if (!port || *port < 0 || *port > 65535)
-        throw invalid_input("Invalid value for port " + (value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)), "SecurityGroupInvalidPortValue");
+        throw bad("SecurityGroupInvalidPortValue", "Invalid value for port " + (value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
     return *port;
 }
 
@@ -106,8 +106,8 @@ json::value convert_ethertype(const json::value& value) {
     if (value.is_string())
         for (const std::string_view known : {"IPv4", "IPv6"})
             if (equals_ignoring_case(value.get_string(), known)) return json::value(known);
-    throw invalid_input(fmt::format("Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6']",
-                                    value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)), "SecurityGroupRuleInvalidEtherType");
+    throw bad("SecurityGroupRuleInvalidEtherType", fmt::format("Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6'].",
+                                                               value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
 }
 
 json::value convert_remote_prefix(const json::value& value) {
@@ -131,14 +131,13 @@ void normalize_rule(json::object& rule) {
     if (const auto prefix = optional_string(rule, "remote_ip_prefix")) {
         const auto cidr = Cidr::parse(*prefix);
         if (!cidr || ethertype != fmt::format("IPv{}", cidr->address.version()))
-            throw invalid_input(fmt::format("Conflicting value ethertype {} for CIDR {}", ethertype, *prefix), "SecurityGroupRuleParameterConflict");
+            throw bad("SecurityGroupRuleParameterConflict", fmt::format("Conflicting value ethertype {} for CIDR {}", ethertype, *prefix));
     }
     protocol = string_or(rule, "protocol");
     if (ethertype == "IPv4" && !protocol.empty() && one_of(only_ipv6, protocol_number(protocol)))
-        throw invalid_input(fmt::format("Invalid ethertype {} for protocol {}", ethertype, protocol), "SecurityGroupEthertypeConflictWithProtocol");
+        throw bad("SecurityGroupEthertypeConflictWithProtocol", fmt::format("Invalid ethertype {} for protocol {}.", ethertype, protocol));
     if (remotes > 1)
-        throw invalid_input("Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided",
-                            "SecurityGroupMultipleRemoteEntites");
+        throw bad("SecurityGroupMultipleRemoteEntites", "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.");
 }
 
 std::string rule_key(const json::object& rule) {

@@ -77,8 +77,8 @@ bool take_any(Tx& tx, const Subnet& subnet, const Holder& holder, std::int64_t p
 
 void take_exact(Tx& tx, const Subnet& subnet, const IpAddress& address, const Holder& holder, std::int64_t position) {
     if (subnet.auto_address && !is_router_owner(holder.device_owner) && address != eui64(subnet.cidr, holder.mac_address))
-        throw invalid_input(fmt::format("IPv6 address {} cannot be directly assigned to a port on subnet {} as the subnet is configured for automatic "
-                                        "addresses", address.text(), subnet.id), "AllocationOnAutoAddressSubnet");
+        throw bad("AllocationOnAutoAddressSubnet", fmt::format("IPv6 address {} cannot be directly assigned to a port on subnet {} as the subnet is "
+                                                                "configured for automatic addresses", address.text(), subnet.id));
     if (!insert_address(tx, subnet, address, holder, position))
         throw conflict("IpAddressAlreadyAllocated", fmt::format("IP address {} already allocated in subnet {}", address.text(), subnet.id));
 }

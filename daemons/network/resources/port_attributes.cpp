@@ -28,7 +28,7 @@ json::object checked_pair(const json::value& value) {
         out["mac_address"] = *normal;
     }
     const auto ip = optional_string(pair, "ip_address");
-    if (!ip) throw invalid_input("AllowedAddressPair must contain ip_address", "AllowedAddressPairsMissingIP");
+    if (!ip) throw bad("AllowedAddressPairsMissingIP", "AllowedAddressPair must contain ip_address");
     const auto cidr = Cidr::parse(*ip);
     if (!cidr) throw bad_pair(fmt::format("'{}' is not a valid IP {}", ip->substr(0, 60), ip->find('/') == std::string::npos ? "address" : "subnet"));
     out["ip_address"] = ip->find('/') == std::string::npos ? cidr->address.text() : cidr->text();
@@ -79,8 +79,8 @@ json::value convert_address_pairs(const json::value& value) {
     for (const json::value& item : value.get_array()) {
         json::object pair = checked_pair(item);
         if (!seen.insert(string_or(pair, "mac_address") + " " + string_or(pair, "ip_address")).second)
-            throw invalid_input(fmt::format("Request contains duplicate address pair: mac_address {} ip_address {}", string_or(pair, "mac_address", "None"),
-                                            string_or(pair, "ip_address")), "DuplicateAddressPairInRequest");
+            throw bad("DuplicateAddressPairInRequest", fmt::format("Request contains duplicate address pair: mac_address {} ip_address {}.",
+                                                                   string_or(pair, "mac_address", "None"), string_or(pair, "ip_address")));
         out.push_back(std::move(pair));
     }
     return out;

@@ -105,8 +105,8 @@ void check_security(const json::object& row, std::size_t groups, const json::obj
         throw conflict("PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security "
                                                            "group is removed.");
     if (groups > 0)
-        throw bad("PortSecurityAndIPRequiredForSecurityGroups", "Invalid input for operation: Port security must be enabled and port must have an IP "
-                                                                "address in order to use security groups..");
+        throw bad("PortSecurityAndIPRequiredForSecurityGroups", "Port security must be enabled and port must have an IP address in "
+                                                                "order to use security groups.");
     if (!array_or_empty(row, "allowed_address_pairs").empty())
         throw conflict("AddressPairAndPortSecurityRequired", "Port Security must be enabled in order to have allowed address pairs on a port.");
 }

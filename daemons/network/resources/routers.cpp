@@ -49,7 +49,7 @@ constexpr Operation operations[] = {
 constexpr std::size_t most_routes = 30;  // max_routes
 
 Error invalid_routes(const json::array& routes, std::string_view why) {
-    return invalid_input(fmt::format("Invalid format for routes: {}, {}", to_text(routes), why), "InvalidRoutes");
+    return bad("InvalidRoutes", fmt::format("Invalid format for routes: {}, {}", to_text(routes), why));
 }
 
 void check_zones(Tx& tx, const json::object& row) {

@@ -115,7 +115,7 @@ TEST_CASE("reports change statuses and tell compute") {
     n.run("GET", "/v2.0/floatingips/${f}", "member", 200, "", R"({"floatingip": {"status": "ACTIVE"}})");
     CHECK(n.count("SELECT count(*) FROM outbox WHERE name = 'network-vif-plugged' AND server_id = '11111111-1111-4111-8111-111111111111'") == 1);
     report("ACTIVE");
-    CHECK(n.count("SELECT count(*) FROM outbox") == 1);
+    CHECK(n.count("SELECT count(*) FROM outbox WHERE name = 'network-vif-plugged'") == 1);
     report("DOWN");
     status("DOWN");
     CHECK(n.count("SELECT count(*) FROM outbox WHERE name = 'network-vif-unplugged'") == 1);

@@ -7,14 +7,23 @@
 #include "pilvi_network_schema.h"
 #include "store/store.h"
 #include "support/cases.h"
+#include "support/postgresql.h"
 #include "support/temp_dir.h"
 
 namespace pilvi::testing {
 
+// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
+inline std::string database_url(const TempDir& directory) {
+    const char* backend = std::getenv("PILVI_TEST_BACKEND");
+    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (directory / "network.sqlite");
+    static test::PostgresqlServer server;
+    return server.fresh();
+}
+
 // The network service in this process, on a database of its own.
 struct Network {
     TempDir directory;
-    std::unique_ptr<Store> store = Store::open("sqlite:" + directory / "network.sqlite", network::migrations());
+    std::unique_ptr<Store> store = Store::open(database_url(directory), network::migrations());
     Callers callers;
     metrics::Registry metrics;
     Micros now = now_micros();
@@ -29,7 +38,7 @@ struct Network {
     }
     http::Response run(std::string_view method, std::string path, std::string_view token, int status, std::string body = {}, std::string_view expect = {},
                        Pairs save = {}) {
-        return cases.run({.method = method, .path = path, .token = token, .body = std::move(body), .status = status, .expect = expect, .save = std::move(save)});
+        return cases.run({.method = method, .path = path, .token = std::string(token), .body = std::move(body), .status = status, .expect = std::string(expect), .save = std::move(save)});
     }
     // A network with one subnet as the variables NAME and NAME_subnet.
     void net(const std::string& name, const std::string& cidr, std::string_view token = "member", const std::string& more = "") {
