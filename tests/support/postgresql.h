@@ -36,7 +36,7 @@ public:
         const pid_t initdb = spawn({bin_ + "/initdb", "-D", data, "-A", "trust", "-U", "pilvi", "--locale=C", "-E", "UTF8", "--no-sync"});
         if (wait(initdb) != 0) throw std::runtime_error("initdb failed");
         server_ = spawn({bin_ + "/postgres", "-D", data, "-k", directory_, "-c", "listen_addresses=", "-c", "fsync=off"});
-        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
         while (wait(spawn({bin_ + "/pg_isready", "-q", "-h", directory_, "-U", "pilvi", "-d", "postgres"})) != 0) {
             if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("PostgreSQL did not start");
             std::this_thread::sleep_for(std::chrono::milliseconds(20));

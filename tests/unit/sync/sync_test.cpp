@@ -92,7 +92,7 @@ struct Controller final : http::Handler {
     }
 };
 
-template <class F> bool eventually(F condition, std::chrono::milliseconds limit = 10s) {
+template <class F> bool eventually(F condition, std::chrono::milliseconds limit = 100s) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > until) return false;
@@ -127,14 +127,14 @@ TEST_CASE("a feed answers at once, parks, and wakes") {
     CHECK(body_of(*parked.park->poll(false)).at("revision") == 3);
 
     std::thread writer([&] {
-        std::this_thread::sleep_for(50ms);
+        std::this_thread::sleep_for(50ms);  // it works too where the request comes later
         c.add("b");
     });
     http::Client client;
     const auto begin = std::chrono::steady_clock::now();
-    const http::Response woken = client.send({.url = c.url() + "/nodes/node1/desired?revision=3&wait=20"});
+    const http::Response woken = client.send({.url = c.url() + "/nodes/node1/desired?revision=3&wait=60", .timeout = 100s});
     writer.join();
-    CHECK(std::chrono::steady_clock::now() - begin < 10s);
+    CHECK(std::chrono::steady_clock::now() - begin < 50s);
     CHECK(body_of(woken).at("revision") == 4);
 }
 
@@ -171,7 +171,7 @@ TEST_CASE("an agent converges, reports what changed, and stops at once") {
     CHECK(c.report_count() == reports);
     const auto begin = std::chrono::steady_clock::now();
     agent.stop();
-    CHECK(std::chrono::steady_clock::now() - begin < 2s);
+    CHECK(std::chrono::steady_clock::now() - begin < 20s);  // the poll alone would last 30 s
 }
 
 TEST_CASE("pokes coalesce while a pass runs") {
@@ -237,7 +237,7 @@ TEST_CASE("an agent outlives its API daemon") {
     REQUIRE(eventually([&] { return passes > before; }));
     c.store->write([&](Tx& tx) { tx.insert("things", {{"id", "while-away"}, {"host", "node1"}}); });  // no revision: only a whole set shows it
     c.start();
-    REQUIRE(eventually([&] { return c.last_report() == R"({"things":["while-away"]})"; }, 30s));
+    REQUIRE(eventually([&] { return c.last_report() == R"({"things":["while-away"]})"; }));
 }
 
 TEST_CASE("backoff per object") {
