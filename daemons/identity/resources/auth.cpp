@@ -74,10 +74,7 @@ Reply catalog(Call& call) {
 template <Target target> Reply scopes(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         const Resource& resource = target == Target::domain ? domain_resource : project_resource;
-        std::vector<std::string> usable;
-        for (const std::string& id : scopes_of(tx, call.who.user_id, target))
-            if (const auto found = find_project(tx, id); found && found->enabled) usable.push_back(id);
-        return list_of(call, tx, resource, usable);
+        return list_of(call, tx, resource, scopes_of(tx, call.who.user_id, target));
     });
 }
 

@@ -1,6 +1,6 @@
 #include "resources/common.h"
 
-#include <algorithm>
+#include <set>
 
 #include "api/query.h"
 #include "base/text.h"
@@ -28,7 +28,9 @@ void refuse_duplicate(Tx& tx, const Resource& resource, const json::object& row,
                                         std::string(what) + ".");
 }
 
-void refuse_other_id(const Call& call, const Resource& resource) {
+void check_update_body(const Call& call, const Resource& resource) {
+    if (const json::value* body = find_path(call.raw, resource.name); body && body->is_object() && body->get_object().empty())
+        throw Error(Errc::bad_request, "{} does not have enough properties");
     const json::value* given = find_path(call.raw, std::string(resource.name) + ".id");
     if (given && call.path.contains("id") && (!given->is_string() || str(given->as_string()) != call.arg("id")))
         throw Error(Errc::bad_request, "Cannot change " + std::string(resource.name) + " ID");
@@ -50,6 +52,16 @@ void set_domain(const Call& call, Tx& tx, json::object& row, Errc missing) {
     if (!find_domain(tx, id)) throw Error(missing, "Could not find domain: " + id + ".");
 }
 
+void merge_options(json::object& row, const json::object* before) {
+    json::object merged = before ? object_or_empty(*before, "options") : json::object();
+    const json::object given = object_or_empty(row, "options");
+    for (const auto& option : given) {
+        if (option.value().is_null()) merged.erase(option.key());
+        else merged[option.key()] = option.value();
+    }
+    row["options"] = std::move(merged);
+}
+
 namespace {
 std::string immutable_text(std::string_view verb, const Resource& resource, const json::object& row) {
     return "Unable to " + std::string(verb) + " immutable " + std::string(resource.name) + " resource: `" + string_or(row, "id") +
@@ -57,10 +69,10 @@ std::string immutable_text(std::string_view verb, const Resource& resource, cons
 }
 }  // namespace
 
-void refuse_immutable(const Resource& resource, const json::object& row, const json::object& before) {
+void refuse_immutable(const Call& call, const Resource& resource, const json::object& row, const json::object& before) {
     if (!boolean_or(object_or_empty(before, "options"), "immutable")) return;
     const json::value* now = pilvi::find(object_or_empty(row, "options"), "immutable");
-    if (now && now->is_bool() && !now->as_bool()) return;
+    if (call.body.size() == 1 && now && now->is_bool() && !now->as_bool()) return;
     throw Error(Errc::forbidden, immutable_text("update", resource, before));
 }
 
@@ -92,14 +104,23 @@ json::object need_row(Tx& tx, const Resource& resource, std::string_view id) {
 
 json::object list_of(Call& call, Tx& tx, const Resource& resource, const std::vector<std::string>& ids) {
     Select select = build_select(call, tx, resource);
-    std::vector<json::object> rows;
-    if (!ids.empty()) {
+    const auto limit = static_cast<std::size_t>(select.limit);
+    // Databases bound the number of parameters: long lists are picked out here.
+    const bool picked_here = ids.size() > 500;
+    if (picked_here) {
+        select.limit = 0;
+    } else {
         select.where.push_back("t.id IN (" + marks(ids.size()) + ")");
         for (const std::string& id : ids) select.parameters.emplace_back(id);
-        for (const Row& row : tx.query(select.text(select_columns(resource), resource.table), select.parameters))
-            rows.push_back(row_to_object(resource, row));
     }
-    const bool more = select.limit > 0 && rows.size() > static_cast<std::size_t>(select.limit);
+    const std::set<std::string, std::less<>> wanted(ids.begin(), ids.end());
+    std::vector<json::object> rows;
+    for (const Row& row : tx.query(select.text(select_columns(resource), resource.table), select.parameters)) {
+        if (picked_here && !wanted.contains(row.at(0).text())) continue;
+        rows.push_back(row_to_object(resource, row));
+        if (limit > 0 && rows.size() > limit) break;
+    }
+    const bool more = limit > 0 && rows.size() > limit;
     if (more) rows.pop_back();
     if (resource.hooks.view) resource.hooks.view(call, tx, rows);
     for (json::object& row : rows) row = render(call, resource, row);

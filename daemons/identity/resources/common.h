@@ -30,14 +30,17 @@ json::object page_links(const api::Call& call);                  // {"self": thi
 // Throws Error(conflict) where another row of the resource's table meets the condition; `what` says by what it is a duplicate.
 void refuse_duplicate(Tx& tx, const api::Resource& resource, const json::object& row, std::string_view condition, const Values& parameters,
                       std::string_view what);
-// Throws Error(bad_request) where the body of an update names another id than the path.
-void refuse_other_id(const api::Call& call, const api::Resource& resource);
+// Throws Error(bad_request) where the body of an update is empty, or names another id than the path.
+void check_update_body(const api::Call& call, const api::Resource& resource);
 // Throws Error(bad_request) where the update would change the member.
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title);
 // The domain of a new object: as given, else the caller's own (the token's domain, or its project's). Throws Error(`missing`) where it does not exist.
 void set_domain(const api::Call& call, Tx& tx, json::object& row, Errc missing);
-// options.immutable: nothing but that option may change, and it cannot be deleted. Error(forbidden).
-void refuse_immutable(const api::Resource& resource, const json::object& row, const json::object& before);
+// "options" of an update add to those there are; null takes one away.
+void merge_options(json::object& row, const json::object* before);
+inline constexpr api::Field immutable_option[] = {{.name = "immutable", .type = api::Type::boolean, .use = api::nullable}};
+// options.immutable: nothing changes in the same request that takes it away, and before that nothing at all. Error(forbidden).
+void refuse_immutable(const api::Call& call, const api::Resource& resource, const json::object& row, const json::object& before);
 void refuse_immutable_removal(const api::Resource& resource, const json::object& row);
 
 // Removes the members that are null, so that they are not shown.

@@ -69,7 +69,7 @@ json::object ec2_blob(const json::object& row) {
 
 // What says on whose behalf the credential acts does not change.
 void check_change(const Call& call, const json::object& row, const json::object& before) {
-    refuse_other_id(call, credential_resource);
+    check_update_body(call, credential_resource);
     if ((row.at("user_id") != before.at("user_id") || row.at("project_id") != before.at("project_id")) && !call.who.is_admin)
         throw Error(Errc::forbidden, "You are not authorized to perform the requested action: identity:update_credential.");
     if (string_or(before, "type") != "ec2" || !call.body.contains("blob")) return;

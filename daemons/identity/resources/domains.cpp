@@ -13,7 +13,7 @@ constexpr Field fields[] = {
     {.name = "description", .use = create | update | show | nullable, .fallback = R"("")", .most = 65'536},
     {.name = "enabled", .type = Type::boolean, .use = create | update | show | filter, .fallback = "true"},
     {.name = "tags", .type = Type::array, .use = create | update | show | computed, .most = 80, .item = Type::text},
-    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}"},
+    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = immutable_option},
     {.name = "is_domain", .type = Type::boolean},
     {.name = "valid_from", .type = Type::integer},
 };
@@ -39,9 +39,10 @@ void take_explicit_id(json::object& row) {
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     row["is_domain"] = true;
+    merge_options(row, before);
     if (before) {
-        refuse_other_id(call, domain_resource);
-        refuse_immutable(domain_resource, row, *before);
+        check_update_body(call, domain_resource);
+        refuse_immutable(call, domain_resource, row, *before);
     } else {
         row["valid_from"] = 0;
         take_explicit_id(row);

@@ -26,7 +26,7 @@ constexpr Operation operations[] = {
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object*) {
-    refuse_other_id(call, endpoint_resource);
+    check_update_body(call, endpoint_resource);
     // The older name of region_id makes the region where there is none.
     const std::string named = string_or(row, "region");
     if (!named.empty() && !call.body.contains("region_id")) {

@@ -31,7 +31,7 @@ constexpr Operation operations[] = {
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     if (before) {
-        refuse_other_id(call, group_resource);
+        check_update_body(call, group_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
     } else {
         set_domain(call, tx, row, Errc::not_found);

@@ -22,7 +22,7 @@ constexpr Field fields[] = {
     {.name = "parent_id", .use = create | update | show | filter | nullable, .least = 1, .most = 64, .pattern = id_pattern},
     {.name = "is_domain", .type = Type::boolean, .use = create | update | show | filter, .fallback = "false"},
     {.name = "tags", .type = Type::array, .use = create | update | show | computed, .most = 80, .item = Type::text},
-    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}"},
+    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = immutable_option},
     {.name = "valid_from", .type = Type::integer},
     // Made by ?parents_as_list and the like.
     {.name = "parents", .type = Type::any, .use = show | computed},
@@ -76,8 +76,8 @@ void check_enabling(Tx& tx, const std::string& id, bool enable) {
 }
 
 void check_change(Call& call, Tx& tx, const json::object& row, const json::object& before) {
-    refuse_other_id(call, project_resource);
-    refuse_immutable(project_resource, row, before);
+    check_update_body(call, project_resource);
+    refuse_immutable(call, project_resource, row, before);
     refuse_change(row, &before, "domain_id", "Domain ID");
     refuse_change(row, &before, "is_domain", "is_domain");
     if (row.at("parent_id") != before.at("parent_id")) throw Error(Errc::forbidden, "Update of `parent_id` is not allowed.");
@@ -86,6 +86,7 @@ void check_change(Call& call, Tx& tx, const json::object& row, const json::objec
 }
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
+    merge_options(row, before);
     if (before) check_change(call, tx, row, *before);
     else place_new(call, tx, row);
     row["name"] = trim(string_or(row, "name"));
@@ -239,9 +240,11 @@ void write_tags(Tx& tx, const json::object& row) {
 void read_tags(Tx& tx, std::span<json::object> rows) {
     if (rows.empty()) return;
     std::map<std::string, json::array> found;
-    const std::string sql = "SELECT project_id, name FROM project_tags";
-    const auto tags = rows.size() == 1 ? tx.query(sql + " WHERE project_id = ? ORDER BY name", {string_or(rows[0], "id")})
-                                       : tx.query(sql + " ORDER BY name");
+    Values ids;
+    if (rows.size() <= 500)  // databases bound the number of parameters
+        for (const json::object& row : rows) ids.emplace_back(string_or(row, "id"));
+    const std::string condition = ids.empty() ? "" : " WHERE project_id IN (" + marks(ids.size()) + ")";
+    const auto tags = tx.query("SELECT project_id, name FROM project_tags" + condition + " ORDER BY name", ids);
     for (const Row& row : tags) found[row.at(0).text()].emplace_back(row.at(1).text());
     for (json::object& row : rows) row["tags"] = found[string_or(row, "id")];
 }

@@ -21,7 +21,7 @@ constexpr Operation operations[] = {
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
-    if (before) refuse_other_id(call, region_resource);
+    if (before) check_update_body(call, region_resource);
     if (string_or(row, "id").empty()) row["id"] = new_hex_id();
     const std::string id = string_or(row, "id");
     if (!before) refuse_duplicate(tx, region_resource, {}, "id = ?", {id}, "ID " + id);

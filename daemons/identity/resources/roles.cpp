@@ -13,7 +13,7 @@ constexpr Field fields[] = {
     {.name = "name", .use = create | update | required | show | filter | sort, .least = 1, .most = 255, .pattern = not_blank},
     {.name = "domain_id", .use = create | update | show | filter | nullable, .least = 1, .most = 64, .pattern = id_pattern},
     {.name = "description", .use = create | update | show | nullable, .most = 65'536},
-    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}"},
+    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = immutable_option},
 };
 
 constexpr Operation operations[] = {
@@ -25,10 +25,11 @@ constexpr Operation operations[] = {
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
+    merge_options(row, before);
     if (before) {
-        refuse_other_id(call, role_resource);
+        check_update_body(call, role_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
-        refuse_immutable(role_resource, row, *before);
+        refuse_immutable(call, role_resource, row, *before);
     }
     const std::string domain_id = string_or(row, "domain_id"), name = string_or(row, "name");
     if (domain_id.empty()) {

@@ -21,7 +21,7 @@ constexpr Operation operations[] = {
     {Verb::remove, "identity:delete_service", admin},
 };
 
-void before_write(Call& call, Tx&, json::object&, const json::object*) { refuse_other_id(call, service_resource); }
+void before_write(Call& call, Tx&, json::object&, const json::object*) { check_update_body(call, service_resource); }
 void after_write(Call& call, Tx& tx, const json::object&, const json::object*) { app(call).tokens.changed(tx); }
 void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
 

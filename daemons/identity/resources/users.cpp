@@ -8,6 +8,15 @@ using namespace api;
 
 namespace {
 
+// Rules for several factors are refused: there is one factor here, and an option that does nothing would look like protection.
+constexpr Field options[] = {
+    {.name = "lock_password", .type = Type::boolean, .use = nullable},
+    {.name = "ignore_password_expiry", .type = Type::boolean, .use = nullable},
+    {.name = "ignore_change_password_upon_first_use", .type = Type::boolean, .use = nullable},
+    {.name = "ignore_lockout_failure_attempts", .type = Type::boolean, .use = nullable},
+    {.name = "ignore_user_inactivity", .type = Type::boolean, .use = nullable},
+};
+
 constexpr Field fields[] = {
     {.name = "id", .use = show | filter},
     {.name = "name", .use = create | update | required | show | filter | sort, .least = 1, .most = 255, .pattern = not_blank},
@@ -19,7 +28,7 @@ constexpr Field fields[] = {
     {.name = "password_hash"},
     {.name = "password_expires_at", .type = Type::integer, .use = show},
     {.name = "valid_from", .type = Type::integer},
-    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}"},
+    {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = options},
 };
 
 constexpr std::string_view get_check =
@@ -59,8 +68,9 @@ void prepare(Call& call) {
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     row.erase("password");
+    merge_options(row, before);
     if (before) {
-        refuse_other_id(call, user_resource);
+        check_update_body(call, user_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
         const bool disabled = boolean_or(*before, "enabled") && !boolean_or(row, "enabled");
         if (disabled || row.at(password_hash) != before->at(password_hash)) row["valid_from"] = app(call).tokens.now() / 1'000'000 + 1;
@@ -139,6 +149,9 @@ Reply change_password(Call& call) {
     const auto user = call.store().read([&](Tx& tx) { return find_user(tx, id); });
     const bool right = shared.hasher.verify(user ? user->password_hash : "", original);
     if (!user || !right || !user->enabled) throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
+    const json::value chosen = call.store().read([&](Tx& tx) { return need_row(tx, user_resource, id).at("options"); });
+    if (boolean_or(chosen.as_object(), "lock_password"))
+        throw Error(Errc::bad_request, "You cannot change your password: it is locked. Please contact your administrator to reset it.");
     check_password(fresh.reveal());
     const std::string hash = shared.hasher.hash(fresh);
     call.store().write([&](Tx& tx) {
