@@ -335,6 +335,7 @@ void Connection::polled(std::optional<Response> response, bool last) {
 }
 
 void Connection::leave_park() {
+    if (!park_) return;
     host_.unparked(park_->topic, this);
     park_timer_.reset();
     park_.reset();
@@ -348,10 +349,7 @@ void Connection::watch_peer() {
         char buffer[1024];
         const Moved moved = self->transport_.read(buffer, sizeof buffer);
         if (moved.bytes > 0) self->input_.append(buffer, static_cast<std::size_t>(moved.bytes));
-        if (moved.bytes <= 0 && moved.want == Want::nothing) {
-            self->leave_park();
-            return self->close();
-        }
+        if (moved.bytes <= 0 && moved.want == Want::nothing) return self->close();
         self->watch_peer();
     });
 }

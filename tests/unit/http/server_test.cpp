@@ -319,6 +319,20 @@ TEST_CASE("parked requests: woken, deadline, no thread held, gone client, stop")
         std::this_thread::sleep_for(50ms);
         CHECK(polls == 1);
     }
+    SUBCASE("one of many clients goes away") {
+        std::vector<std::unique_ptr<Raw>> others;
+        for (int i = 0; i < 40; ++i) {
+            others.push_back(std::make_unique<Raw>(s.port));
+            others.back()->send("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n");
+        }
+        CHECK(eventually([&] { return polls == 40; }));
+        for (int i = 0; i < 20; ++i) others[static_cast<std::size_t>(i)]->fd.reset();
+        std::this_thread::sleep_for(50ms);
+        revision = 1;
+        s.server.wake("t");
+        for (std::size_t i = 20; i < 40; ++i) CHECK(others[i]->answer().ends_with("new"));
+        CHECK(polls == 60);
+    }
     SUBCASE("stop answers it") {
         raw.send("GET /watch HTTP/1.1\r\nHost: x\r\n\r\n");
         CHECK(eventually([&] { return polls == 1; }));
