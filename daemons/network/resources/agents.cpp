@@ -54,7 +54,7 @@ void view(Call& call, Tx&, std::span<json::object> rows) {
 
 std::string filter_parameter(const Call& call, std::string_view name, const std::vector<std::string>& values, Values& parameters) {
     if (name != "alive" || values.empty()) return "";
-    const App& app = const_cast<Call&>(call).app<App>();
+    const App& app = call.app<App>();
     parameters.emplace_back(app.clock() - app.settings.agent_down);
     return parse_boolean(values.back()).value_or(false) ? "t.heartbeat_timestamp > ?" : "t.heartbeat_timestamp <= ?";
 }

@@ -118,8 +118,7 @@ void before_remove(Call& call, Tx& tx, const json::object& row) {
     app.feed.bump_all(tx);
 }
 
-void view(Call& call, Tx& tx, std::span<json::object> rows) {
-    (void)call;
+void view(Call&, Tx& tx, std::span<json::object> rows) {
     for (json::object& row : rows) {
         row["subnets"] = json::array{};
         row["availability_zones"] = json::array{};

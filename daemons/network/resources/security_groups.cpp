@@ -88,8 +88,7 @@ void before_remove(Call& call, Tx& tx, const json::object& row) {
     app_of(call).feed.bump_all(tx);
 }
 
-void view(Call& call, Tx& tx, std::span<json::object> rows) {
-    (void)call;
+void view(Call&, Tx& tx, std::span<json::object> rows) {
     for (json::object& row : rows) {
         row["security_group_rules"] = json::array{};
         row["shared"] = false;
