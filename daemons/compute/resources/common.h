@@ -28,6 +28,9 @@ Instance load_server(api::Call& call, Tx& tx, std::string_view parameter = "id",
 void enforce_on(api::Call& call, std::string_view rule, const Instance& instance);
 void refuse_locked(api::Call& call, const Instance& instance);
 
+// DELETE of the server of the path: the request's own transaction; used by more than one operation.
+api::Reply delete_server(api::Call& call);
+
 // [{"rel": "self", ...}, {"rel": "bookmark", ...}] of "servers", id.
 json::array links_of(const std::string& base, std::string_view collection, std::string_view id);
 json::array bookmark_of(const std::string& base, std::string_view collection, std::string_view id);

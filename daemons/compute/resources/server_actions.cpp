@@ -178,6 +178,25 @@ Reply unlock(Call& call) {
     return {};
 }
 
+// ---- verbs that only a state allows which no server here is ever in
+
+Reply never(Call& call, std::string_view name, std::string_view rule) {
+    call.store().read([&](Tx& tx) {
+        const Instance i = load_server(call, tx);
+        enforce_on(call, rule, i);
+        refuse_locked(call, i);
+        refuse_state(i, name, {false, "vm_state", i.vm_state});
+    });
+    return {};
+}
+Reply resume(Call& call) { return never(call, "resume", "os_compute_api:os-suspend-server:resume"); }
+Reply unpause(Call& call) { return never(call, "unpause", "os_compute_api:os-pause-server:unpause"); }
+Reply restore(Call& call) { return never(call, "restore", "os_compute_api:os-deferred-delete:restore"); }
+Reply unrescue(Call& call) { return never(call, "unrescue", "os_compute_api:os-rescue:unrescue"); }
+Reply unshelve(Call& call) { return never(call, "unshelve", "os_compute_api:os-shelve:unshelve"); }
+Reply confirm_resize(Call& call) { return never(call, "confirmResize", "os_compute_api:servers:confirm_resize"); }
+Reply revert_resize(Call& call) { return never(call, "revertResize", "os_compute_api:servers:revert_resize"); }
+
 constexpr std::string_view reboot_types[] = {"HARD", "Hard", "hard", "SOFT", "Soft", "soft"};
 constexpr Field reboot_fields[] = {{.name = "type", .type = Type::text, .use = api::required, .values = reboot_types}};
 constexpr Field console_fields[] = {{.name = "length", .type = Type::any}};
@@ -195,6 +214,14 @@ constexpr Action actions[] = {
     {.key = "os-resetState", .policy = "os_compute_api:os-admin-actions:reset_state", .check = admin_check, .handler = &reset_state, .fields = state_fields},
     {.key = "lock", .policy = "os_compute_api:os-lock-server:lock", .check = member_check, .handler = &lock, .fields = {}, .until = {2, 72}, .any_value = true},
     {.key = "lock", .policy = "os_compute_api:os-lock-server:lock", .check = member_check, .handler = &lock, .fields = lock_fields, .since = {2, 73}},
+    {.key = "forceDelete", .policy = "os_compute_api:os-deferred-delete:force", .check = member_check, .handler = &delete_server, .any_value = true},
+    {.key = "restore", .policy = "os_compute_api:os-deferred-delete:restore", .check = member_check, .handler = &restore, .any_value = true},
+    {.key = "resume", .policy = "os_compute_api:os-suspend-server:resume", .check = member_check, .handler = &resume, .any_value = true},
+    {.key = "unpause", .policy = "os_compute_api:os-pause-server:unpause", .check = member_check, .handler = &unpause, .any_value = true},
+    {.key = "unrescue", .policy = "os_compute_api:os-rescue:unrescue", .check = member_check, .handler = &unrescue, .any_value = true},
+    {.key = "unshelve", .policy = "os_compute_api:os-shelve:unshelve", .check = member_check, .handler = &unshelve, .any_value = true},
+    {.key = "confirmResize", .policy = "os_compute_api:servers:confirm_resize", .check = member_check, .handler = &confirm_resize, .any_value = true},
+    {.key = "revertResize", .policy = "os_compute_api:servers:revert_resize", .check = member_check, .handler = &revert_resize, .any_value = true},
     {.key = "unlock", .policy = "os_compute_api:os-lock-server:unlock", .check = member_check, .handler = &unlock, .any_value = true},
 };
 constexpr Route routes[] = {{.method = "POST", .path = "/v2.1/servers/{id}/action", .actions = actions}};

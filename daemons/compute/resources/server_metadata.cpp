@@ -74,21 +74,28 @@ Reply remove(Call& call) {
     return {};
 }
 
+// These answers have only the address and its version.
+json::object plain(const Instance& i) {
+    json::object out;
+    if (i.vm_state == vm::building) return out;
+    for (const auto& network : json_object(i.addresses)) {
+        json::array list;
+        for (const json::value& a : network.value().as_array()) list.push_back(json::object{{"version", a.as_object().at("version")}, {"addr", a.as_object().at("addr")}});
+        out[network.key()] = std::move(list);
+    }
+    return out;
+}
+
 Reply addresses(Call& call) {
-    return call.store().read([&](Tx& tx) {
-        const Instance i = load(call, tx);
-        return Reply(json::object{{"addresses", i.vm_state == vm::building ? json::value(json::object{}) : column_json(i.addresses)}});
-    });
+    return call.store().read([&](Tx& tx) { return Reply(json::object{{"addresses", plain(load(call, tx))}}); });
 }
 Reply network_addresses(Call& call) {
     return call.store().read([&](Tx& tx) {
-        const json::object all = json_object(load(call, tx).addresses);
+        const json::object all = plain(load(call, tx));
         const json::value* list = find(all, call.arg("network"));
         if (!list) throw Error(Errc::not_found, "Instance is not a member of specified network");
         json::object out;
-        json::array plain;  // this answer has only the address and its version
-        for (const json::value& a : list->as_array()) plain.push_back(json::object{{"version", a.as_object().at("version")}, {"addr", a.as_object().at("addr")}});
-        out[call.arg("network")] = std::move(plain);
+        out[call.arg("network")] = *list;
         return Reply(std::move(out));
     });
 }

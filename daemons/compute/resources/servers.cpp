@@ -80,8 +80,20 @@ Reply update(Call& call) {
     });
 }
 
+constexpr Route routes[] = {
+    {.method = "GET", .path = "/v2.1/servers", .policy = "os_compute_api:servers:index", .check = reader_check, .handler = &index},
+    {.method = "GET", .path = "/v2.1/servers/detail", .policy = "os_compute_api:servers:detail", .check = reader_check, .handler = &detail},
+    {.method = "GET", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:show", .check = reader_check, .handler = &show},
+    {.method = "PUT", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:update", .check = member_check, .handler = &update, .wrapper = "server",
+     .body = update_fields},
+    {.method = "DELETE", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:delete", .check = member_check, .handler = &delete_server, .status = 204},
+};
+static_assert(api::sound(routes));
+
+}  // namespace
+
 // Marks; the worker and the node do the rest. Also while it is being built: the delete takes the place of the build.
-Reply remove(Call& call) {
+Reply delete_server(Call& call) {
     App& app = app_of(call);
     const Micros now = app.now();
     app.store.write([&](Tx& tx) {
@@ -101,18 +113,6 @@ Reply remove(Call& call) {
     });
     return {};
 }
-
-constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/servers", .policy = "os_compute_api:servers:index", .check = reader_check, .handler = &index},
-    {.method = "GET", .path = "/v2.1/servers/detail", .policy = "os_compute_api:servers:detail", .check = reader_check, .handler = &detail},
-    {.method = "GET", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:show", .check = reader_check, .handler = &show},
-    {.method = "PUT", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:update", .check = member_check, .handler = &update, .wrapper = "server",
-     .body = update_fields},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:delete", .check = member_check, .handler = &remove, .status = 204},
-};
-static_assert(api::sound(routes));
-
-}  // namespace
 
 std::span<const Route> server_routes() { return routes; }
 
