@@ -8,8 +8,9 @@ namespace pilvi::testing {
 
 class TempDir {
 public:
-    TempDir() {
-        std::string pattern = (std::filesystem::temp_directory_path() / "pilvi-test-XXXXXX").string();
+    TempDir() : TempDir(std::filesystem::temp_directory_path()) {}
+    explicit TempDir(const std::filesystem::path& base) {
+        std::string pattern = (base / "pilvi-test-XXXXXX").string();
         if (!::mkdtemp(pattern.data())) std::abort();
         path_ = pattern;
     }
@@ -24,6 +25,12 @@ public:
 
 private:
     std::string path_;
+};
+
+// One in memory, where the system has /dev/shm: for databases of tests that are not about durability, where every commit waits for the disk.
+class MemoryDir : public TempDir {
+public:
+    MemoryDir() : TempDir(std::filesystem::is_directory("/dev/shm") ? "/dev/shm" : std::filesystem::temp_directory_path()) {}
 };
 
 }  // namespace pilvi::testing

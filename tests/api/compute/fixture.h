@@ -17,7 +17,7 @@ inline constexpr const char* network_id = "22222222-2222-4222-8222-222222222222"
 inline constexpr const char* provider_id = "33333333-3333-4333-8333-333333333333";
 
 struct ComputeFixture {
-    TempDir directory;
+    MemoryDir directory;
     std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "compute.sqlite"), compute::migrations());
     Callers callers;
     metrics::Registry metrics;

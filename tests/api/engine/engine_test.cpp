@@ -61,7 +61,7 @@ static_assert(sound(std::span<const Route>(routes)));
 constexpr QuotaLimit quotas[] = {{"thing", 5}};
 
 struct Fixture {
-    TempDir directory;
+    MemoryDir directory;
     std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "things.sqlite"), schema);
     Callers callers;
     metrics::Registry metrics;

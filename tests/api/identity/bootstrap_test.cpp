@@ -36,7 +36,7 @@ TEST_CASE("bootstrap again changes only what is not right") {
 }
 
 TEST_CASE("bootstrap by its command line") {
-    const TempDir dir;
+    const MemoryDir dir;
     write_file(dir / "admin", "secret\n", 0600);
     write_file(dir / "nova", "nova\n", 0600);
     Config config({identity::settings});

@@ -27,7 +27,7 @@ inline std::string database_url(const TempDir& dir) {
 struct IdentityFixture {
     static constexpr identity::PasswordCost cheap{.operations = 1, .memory = 8192, .at_once = 2};
 
-    TempDir dir;
+    MemoryDir dir;
     Micros now = 1'800'000'000'000'000;
     std::unique_ptr<Store> store = Store::open(database_url(dir), identity::migrations());
     identity::KeyRepository repository{dir / "keys"}, sealing{dir / "credential-keys"};

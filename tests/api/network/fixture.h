@@ -22,7 +22,7 @@ inline std::string database_url(const TempDir& directory) {
 
 // The network service in this process, on a database of its own.
 struct Network {
-    TempDir directory;
+    MemoryDir directory;
     std::unique_ptr<Store> store = Store::open(database_url(directory), network::migrations());
     Callers callers;
     metrics::Registry metrics;

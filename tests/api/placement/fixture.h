@@ -21,7 +21,7 @@ inline std::string database_url(const TempDir& directory) {
 }
 
 struct Placement {
-    TempDir directory;
+    MemoryDir directory;
     std::unique_ptr<Store> store = Store::open(database_url(directory), placement::migrations());
     Callers callers;
     metrics::Registry metrics;
