@@ -280,12 +280,12 @@ void Namespaces::apply(const NamespacePlan& plan, const NamespaceState& state, c
         }
     }
     if (!outside.empty()) runner_.check(Command{.argv = {"/usr/bin/ip", "-batch", "-"}, .input = join(outside, "\n") + "\n"});
-    if (plan.forward) {
-        inside(plan.name, [] {
-            write_sysctl("/proc/sys/net/ipv4/ip_forward", "1");
-            write_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
-        });
-    }
+    inside(plan.name, [&] {  // a new namespace starts with the machine's values
+        write_sysctl("/proc/sys/net/ipv4/ip_forward", plan.forward ? "1" : "0");
+        write_sysctl("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+        write_sysctl("/proc/sys/net/ipv4/conf/all/arp_ignore", "1");
+        write_sysctl("/proc/sys/net/ipv4/conf/all/arp_announce", "2");
+    });
     if (!changes.inside.empty()) {
         runner_.check(Command{.argv = {"/usr/bin/ip", "-n", plan.name, "-batch", "-"}, .input = join(changes.inside, "\n") + "\n"});
     }

@@ -148,6 +148,32 @@ TEST_CASE("guests of one network: DHCP, security groups, anti-spoofing") {
     }
 }
 
+TEST_CASE("IPv6: neighbours are found, rules hold, forged sources and router advertisements are dropped") {
+    Node node;
+    json::object set = three_guests();
+    auto& ports = set.at("ports").as_array();
+    for (std::size_t i = 0; i < 3; ++i) {
+        ports[i].at("fixed_ips").as_array().push_back(json::object{{"subnet_id", id('6')}, {"ip_address", "2001:db8::1" + std::to_string(i + 1)}});
+    }
+    set.at("security_groups").at(id('5', 1)) =
+        group({rule("egress"), rule("egress", "", -1, -1, "", "IPv6"), rule("ingress", "", -1, -1, id('5', 1), "IPv6")}, {"2001:db8::11", "2001:db8::12"});
+    set.at("security_groups").at(id('5', 2)) = group({rule("egress", "", -1, -1, "", "IPv6")}, {"2001:db8::13"});
+    node.converge(set);
+    plug_three(node);
+    node.converge(set);
+    for (int i = 1; i <= 3; ++i) {
+        std::string guest = "g" + std::to_string(i);
+        node.shell({"/usr/bin/ip", "-n", guest, "addr", "add", "2001:db8::1" + std::to_string(i) + "/64", "dev", "eth0", "nodad"});
+    }
+    CHECK(node.ping("g1", "2001:db8::12"));
+    CHECK_FALSE(node.ping("g1", "2001:db8::13"));
+    CHECK_FALSE(node.ping("g3", "2001:db8::11"));
+    node.shell({"/usr/bin/ip", "-n", "g1", "addr", "add", "2001:db8::99/64", "dev", "eth0", "nodad"});
+    CHECK_FALSE(node.ping("g1", "2001:db8::12", "2001:db8::99"));
+    std::string flows = node.shell({"/usr/bin/ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "unix:" + node.directory + "/ovs/br-int.mgmt"});
+    CHECK(flows.find("icmp_type=134 actions=drop") != std::string::npos);
+}
+
 TEST_CASE("an Open vSwitch restart is closed, then restored") {
     Node node;
     json::object set = three_guests();
