@@ -26,6 +26,12 @@ struct App {
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros)
         : store(store_), hasher(cost), keys(token_keys), credential_keys(sealing_keys), tokens(store_, keys, token_settings_, std::move(clock)) {}
+    // After a rotation: tokens of a key that is gone are no good any more. Throws where a repository is broken; the old keys stay then.
+    void reload_keys() {
+        keys.reload();
+        credential_keys.reload();
+        tokens.forget();
+    }
 };
 
 // The API: style, resources, routes, rules.

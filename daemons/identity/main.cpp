@@ -21,8 +21,7 @@ void serve(Daemon& daemon) {
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
     daemon.serve(service);
     daemon.run({}, [&] {
-        app.keys.reload();
-        app.credential_keys.reload();
+        app.reload_keys();
         log::notice("read the Fernet keys again");
     });
 }

@@ -53,6 +53,8 @@ public:
     void revoke(const Token& token);
     // Within a write: raises the revision, and drops what is cached once it is committed.
     void changed(Tx& tx);
+    // Drops what is cached: the keys are other ones.
+    void forget() { epoch_.fetch_add(1); }
     const TokenSettings& settings() const { return settings_; }
     Micros now() const { return clock_(); }
 

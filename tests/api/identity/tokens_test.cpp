@@ -232,8 +232,11 @@ TEST_CASE("what ends tokens, at once") {
     }
     SUBCASE("another key ring") {
         f.repository.rotate(3);
-        f.app.keys.reload();
+        f.app.reload_keys();
         alive(200);
+        f.repository.rotate(3);  // its key is gone
+        f.app.reload_keys();
+        alive(401);
     }
     SUBCASE("another process wrote") {
         f.store->write([&](Tx& tx) {
