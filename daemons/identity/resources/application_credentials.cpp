@@ -68,11 +68,14 @@ json::array rendered(const Call& call, Tx& tx, const std::vector<Row>& rows) {
     return out;
 }
 
-// A credential that is not "unrestricted" manages no others (nor itself).
-void refuse_restricted(const Call& call, Tx& tx) {
+// A credential that is not "unrestricted" manages no others (nor itself). Outside of any transaction: looking at the token may need one.
+void refuse_restricted(const Call& call) {
     const auto token = app(call).tokens.find(call.who.token);
     if (!token || token->payload.application_credential_id.empty()) return;
-    if (!tx.scalar("SELECT unrestricted FROM application_credentials WHERE id = ?", {token->payload.application_credential_id}).boolean())
+    const bool unrestricted = call.store().read([&](Tx& tx) {
+        return tx.scalar("SELECT unrestricted FROM application_credentials WHERE id = ?", {token->payload.application_credential_id}).boolean();
+    });
+    if (!unrestricted)
         throw Error(Errc::forbidden, "Using method 'application_credential' is not allowed for managing additional application credentials.");
 }
 
@@ -139,7 +142,7 @@ std::string new_secret() {
 
 Reply create_one(Call& call) {
     if (call.who.project_id.empty()) throw Error(Errc::bad_request, "An application credential needs a token of a project.");
-    call.store().read([&](Tx& tx) { refuse_restricted(call, tx); });
+    refuse_restricted(call);
     const std::string secret = optional_string(call.body, "secret").value_or(new_secret()), id = new_hex_id();
     const std::string hash = app(call).hasher.hash(Secret(secret));
     return call.store().write([&](Tx& tx) -> Reply {
@@ -183,8 +186,8 @@ Reply show_one(Call& call) {
 }
 
 Reply remove_one(Call& call) {
+    refuse_restricted(call);
     call.store().write([&](Tx& tx) {
-        refuse_restricted(call, tx);
         find_one(call, tx);
         tx.exec("DELETE FROM application_credentials WHERE id = ?", {call.arg("credential_id")});
         app(call).tokens.changed(tx);
