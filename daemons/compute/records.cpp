@@ -50,9 +50,16 @@ std::optional<Instance> find_instance(Tx& tx, std::string_view id) {
     return row ? std::optional(Instance::from(*row)) : std::nullopt;
 }
 
-std::vector<Instance> find_instances(Tx& tx, std::string_view where, const Values& parameters) {
+std::string Instance::list_columns() {
+    std::string text(columns);
+    for (const std::string_view unused : {" image,", " key_data,", " requested_networks,", " requested_groups,", " hints,", " network_info,"})
+        if (const std::size_t at = text.find(unused); at != std::string::npos) text.replace(at, unused.size(), " NULL,");
+    return text;
+}
+
+std::vector<Instance> find_instances(Tx& tx, std::string_view where, const Values& parameters, std::string_view columns) {
     std::vector<Instance> out;
-    for (const Row& row : tx.query("SELECT " + std::string(Instance::columns) + " FROM instances WHERE " + std::string(where), parameters))
+    for (const Row& row : tx.query("SELECT " + std::string(columns) + " FROM instances WHERE " + std::string(where), parameters))
         out.push_back(Instance::from(row));
     return out;
 }

@@ -55,7 +55,9 @@ struct Instance {
         "config_drive, metadata, tags, requested_networks, requested_groups, hints, security_groups, addresses, network_info, fault, locked_by, locked_reason, "
         "access_ip_v4, access_ip_v6, disk_config, root_device_name, reservation_id, launch_index, group_id, created_at, updated_at, launched_at, terminated_at, "
         "deleted, absent_seen";
-    static Instance from(const Row& row);        // of a SELECT of `columns`
+    // The same columns for lists, without the texts that only the node and the worker read.
+    static std::string list_columns();
+    static Instance from(const Row& row);        // of a SELECT of `columns` or list_columns()
     void insert(Tx& tx) const;
 };
 
@@ -63,7 +65,7 @@ using Changes = std::vector<std::pair<std::string, Value>>;
 
 // The server, deleted or not; nullopt where there never was one.
 std::optional<Instance> find_instance(Tx& tx, std::string_view id);
-std::vector<Instance> find_instances(Tx& tx, std::string_view where, const Values& parameters);
+std::vector<Instance> find_instances(Tx& tx, std::string_view where, const Values& parameters, std::string_view columns = Instance::columns);
 // Writes columns of a server and its updated_at.
 void change_instance(Tx& tx, std::string_view id, Changes changes, Micros now);
 

@@ -314,7 +314,7 @@ std::vector<Instance> run(Tx& tx, Selection& s, const Page& page) {
     if (!s.ip6.empty()) ip6 = expression("ip6", s.ip6);
     const bool sift = ip || ip6 || !s.expressions.empty();
     if (!sift) where += " LIMIT " + std::to_string(page.limit);
-    auto found = find_instances(tx, where, s.parameters);
+    auto found = find_instances(tx, where, s.parameters, Instance::list_columns());
     if (sift) {
         std::erase_if(found, [&](const Instance& i) { return !passes(i, s, ip, ip6); });
         if (found.size() > static_cast<std::size_t>(page.limit)) found.resize(static_cast<std::size_t>(page.limit));

@@ -101,7 +101,9 @@ json::object ServerView::full(const Instance& i) const {
     server["tenant_id"] = i.project_id;
     server["user_id"] = i.user_id;
     server["metadata"] = column_json(i.metadata);
-    server["hostId"] = host_id(i.project_id, i.host);
+    auto& opaque_host = host_ids[{i.project_id, i.host}];
+    if (opaque_host.empty()) opaque_host = host_id(i.project_id, i.host);
+    server["hostId"] = opaque_host;
     server["image"] = i.image_id.empty() ? json::value("") : json::value(json::object{{"id", i.image_id}, {"links", bookmark_of(base, "images", i.image_id)}});
     server["flavor"] = flavor(i);
     server["created"] = iso8601(i.created_at);

@@ -19,6 +19,7 @@ struct ServerView {
     bool all = true;             // false: the shorter answer of an update before 2.75
     bool groups = false;         // server_groups (show, update)
     std::map<std::string, std::string> host_states;  // host -> UP, DOWN, MAINTENANCE, UNKNOWN
+    mutable std::map<std::pair<std::string, std::string>, std::string> host_ids;  // project, host -> hostId: a digest, made once
 
     static ServerView of(api::Call& call, Tx& tx);
     json::object brief(const Instance& instance) const;
