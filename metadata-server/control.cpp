@@ -55,6 +55,12 @@ ssize_t receive(int from, char* into, std::size_t size, UniqueFd& descriptor) {
     return got;
 }
 
+// "<network>" or "<network>/<router>".
+bool is_listener_name(std::string_view name) {
+    auto uuid = [](std::string_view text) { return text.size() == 36 && is_uuid_like(text); };
+    return uuid(name) || (name.size() == 73 && name[36] == '/' && uuid(name.substr(0, 36)) && uuid(name.substr(37)));
+}
+
 }  // namespace
 
 struct Control::Peer {
@@ -136,7 +142,7 @@ std::string Control::answer(std::string_view line, UniqueFd descriptor) {
             for (const auto& id : networks_) ids.emplace_back(id);
             return to_text(json::object{{"networks", std::move(ids)}});
         }
-        if (network.size() != 36 || !is_uuid_like(network)) return refuse("network is not a UUID");
+        if (!is_listener_name(network)) return refuse("network is not a UUID, nor two with a slash");
         if (operation == "add") {
             if (!descriptor || !is_listening_tcp(descriptor.get())) return refuse("no listening TCP socket came along");
             if (networks_.contains(network)) listeners_.forget(network);

@@ -29,7 +29,7 @@ private:
     std::string answer(std::string_view line, UniqueFd descriptor);
     std::string path_;
     Listeners listeners_;
-    std::set<std::string> networks_;  // of the serving thread alone
+    std::set<std::string> networks_;  // names of the listeners; of the serving thread alone
     UniqueFd socket_, stop_;
     std::thread thread_;
 };

@@ -50,7 +50,7 @@ void SourceLimit::leave(const std::string& source) {
 http::Response Handler::refuse(int status, std::string_view) { return plain(status); }
 
 http::Response Handler::handle(http::Request& request) {
-    std::string network(request.headers.get("X-Pilvi-Listener"));
+    std::string network(request.headers.get("X-Pilvi-Listener").substr(0, 36));  // the rest says which router, where one is asked
     std::string source = network + "/" + request.peer;
     if (!limit_.enter(source)) {
         http::Response response = plain(429);

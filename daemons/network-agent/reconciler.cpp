@@ -326,25 +326,41 @@ void Reconciler::forget_connections(const std::string& id, const Router& router)
     }
 }
 
+// By the name that the metadata server knows: "<network>" in the DHCP namespace, "<network>/<router>" at a router's interface.
+std::map<std::string, Reconciler::Listener> Reconciler::wanted_listeners(const Round& round) const {
+    std::map<std::string, Listener> wanted;
+    for (const auto& [id, plan] : round.dhcp) {
+        if (!round.own_failures.contains(plan.space.name)) wanted[id] = {.space = plan.space.name, .device = ""};
+    }
+    for (const auto& [id, router] : round.desired.routers) {
+        std::string space = router_namespace(id);
+        if (!router.admin_state_up || round.own_failures.contains(space)) continue;
+        for (const auto& interface : router.interfaces) {
+            wanted[interface.network_id + "/" + id] = {.space = space, .device = device_name("qr-", interface.id)};
+        }
+    }
+    return wanted;
+}
+
 void Reconciler::metadata(Round& round) {
     if (settings_.metadata_socket.empty()) return;
-    for (const auto& space : round.fresh) {
-        if (space.starts_with("qdhcp-")) stale_listeners_.insert(space.substr(6));
-    }
+    stale_spaces_.insert(round.fresh.begin(), round.fresh.end());
+    auto wanted = wanted_listeners(round);
     try {
         std::set<std::string> served = metadata_.list();
-        for (const auto& id : served) {
-            if (!round.dhcp.contains(id)) metadata_.remove(id);
+        for (const auto& name : served) {
+            if (!wanted.contains(name)) metadata_.remove(name);
         }
-        for (const auto& [id, plan] : round.dhcp) {
-            if (round.own_failures.contains(plan.space.name) || (served.contains(id) && !stale_listeners_.contains(id))) continue;
-            if (served.contains(id)) metadata_.remove(id);
-            metadata_.add(id, spaces_.listen(plan.space.name, "169.254.169.254", 80));
-            stale_listeners_.erase(id);
+        for (const auto& [name, listener] : wanted) {
+            bool stale = stale_spaces_.contains(listener.space);
+            if (served.contains(name) && !stale) continue;
+            if (served.contains(name)) metadata_.remove(name);
+            metadata_.add(name, spaces_.listen(listener.space, "169.254.169.254", 80, listener.device));
         }
+        stale_spaces_.clear();
         complain("metadata", "");
     } catch (const Error& error) {
-        if (!round.dhcp.empty()) round.retry(std::chrono::seconds(2));
+        if (!wanted.empty()) round.retry(std::chrono::seconds(2));
         complain("metadata", error.message());
     }
 }

@@ -54,6 +54,10 @@ private:
     void dhcp(Round& round);
     void routers(Round& round);
     void forget_connections(const std::string& id, const Router& router);
+    struct Listener {
+        std::string space, device;
+    };
+    std::map<std::string, Listener> wanted_listeners(const Round& round) const;
     void metadata(Round& round);
     void announcements(Round& round);
     void clean(Round& round);
@@ -81,7 +85,7 @@ private:
     };
     std::vector<Announcement> announcements_;
     std::set<std::string> known_dhcp_;              // networks whose dnsmasq has read its files since the agent started
-    std::set<std::string> stale_listeners_;         // networks whose namespace was made anew
+    std::set<std::string> stale_spaces_;            // made anew since their listening sockets were handed over
     std::map<std::string, std::string> complaints_; // logged last, per object
     mutable std::mutex mutex_;
     std::set<int> children_;

@@ -79,10 +79,10 @@ std::set<std::string> MetadataControl::list() {
     return networks;
 }
 
-void MetadataControl::add(const std::string& network_id, const UniqueFd& listening) {
-    call({{"op", "add"}, {"network", network_id}}, listening.get());
+void MetadataControl::add(const std::string& name, const UniqueFd& listening) {
+    call({{"op", "add"}, {"network", name}}, listening.get());
 }
 
-void MetadataControl::remove(const std::string& network_id) { call({{"op", "remove"}, {"network", network_id}}); }
+void MetadataControl::remove(const std::string& name) { call({{"op", "remove"}, {"network", name}}); }
 
 }  // namespace pilvi::network_agent

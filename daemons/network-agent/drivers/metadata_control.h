@@ -13,8 +13,9 @@ public:
     explicit MetadataControl(std::string path) : path_(std::move(path)) {}
     // All throw Error(unavailable) where the metadata server does not answer, Error(bad_gateway) where it refuses.
     std::set<std::string> list();
-    void add(const std::string& network_id, const UniqueFd& listening);
-    void remove(const std::string& network_id);
+    // `name`: "<network>" or "<network>/<router>".
+    void add(const std::string& name, const UniqueFd& listening);
+    void remove(const std::string& name);
     // The open connection (-1: none): it becomes readable when the server ends.
     int descriptor() const { return connection_.get(); }
 

@@ -76,7 +76,10 @@ RouterPlan plan_router(const Router& router, const std::map<std::string, Network
     plan.space.name = router_namespace(router.id);
     plan.space.forward = true;
     if (router.admin_state_up) {
-        for (const auto& interface : router.interfaces) plan.space.devices.push_back(device_of(interface, "qr-", networks));
+        for (const auto& interface : router.interfaces) {
+            plan.space.devices.push_back(device_of(interface, "qr-", networks));
+            plan.space.devices.back().addresses.push_back("169.254.169.254/32");  // the metadata server
+        }
         if (router.gateway) {
             auto device = device_of(*router.gateway, "qg-", networks);
             for (const auto& floating : router.floating_ips) device.addresses.push_back(floating.floating.text() + "/32");

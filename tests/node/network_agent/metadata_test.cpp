@@ -86,11 +86,24 @@ TEST_CASE("the metadata server knows a guest by its network, whatever it sends, 
     CHECK(ask(node, "b1", "/latest/meta-data/hostname", "X-Forwarded-For: 10.0.0.11") == "404 Not Found\n");
     CHECK(ask(node, "a1", "/latest/meta-data/hostname", "X-Pilvi-Listener: " + id('2')) == "server-1");
 
+    // Without a route from DHCP: through the router's interface.
+    json::object interface{{"port_id", id('e', 2)}, {"mac_address", "fa:16:3e:00:00:e2"}, {"network_id", id('2')},
+                           {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(id('2'))}, {"ip_address", "10.0.0.1"}}}},
+                           {"subnets", json::array{json::object{{"id", subnet_id(id('2'))}, {"cidr", "10.0.0.0/24"}}}}};
+    add(set, "routers", {{"id", id('7')}, {"project_id", "p"}, {"admin_state_up", true}, {"enable_snat", true}, {"gateway", nullptr},
+                         {"interfaces", json::array{interface}}, {"floating_ips", json::array{}}, {"routes", json::array{}}});
+    node.converge(set);
+    node.address("a2", "10.0.0.11/24", "10.0.0.1");
+    CHECK(ask(node, "a2", "/latest/meta-data/hostname") == "server-2");
+    node.address("a2", "10.0.0.11/24", "10.0.0.2");
+    CHECK(ask(node, "a2", "/latest/meta-data/hostname") == "server-2");
+
     server.reset();
     server = std::make_unique<MetadataServer>(node.settings.metadata_socket);
     node.converge(set);  // the watcher asks for this pass
     CHECK(ask(node, "a2", "/latest/meta-data/hostname") == "server-2");
 
+    set.at("routers").as_array().clear();
     set.at("networks").as_array().erase(set.at("networks").as_array().begin() + 1);
     node.converge(set, 2);
     CHECK(ask(node, "a1", "/latest/meta-data/hostname") == "server-1");

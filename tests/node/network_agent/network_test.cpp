@@ -95,6 +95,15 @@ TEST_CASE("guests of one network: DHCP, security groups, anti-spoofing") {
     CHECK_FALSE(node.tcp("g3", "10.0.0.11", 22));
     CHECK(node.tcp("g1", "10.0.0.12", 22));     // remote group
     CHECK(node.seen_source("g3", "10.0.0.11", 8085) == "10.0.0.13");
+}
+
+TEST_CASE("guests of one network: what they may not do, and what changes") {
+    Node node;
+    json::object set = three_guests();
+    node.converge(set);
+    plug_three(node);
+    node.converge(set);
+    for (int i = 1; i <= 3; ++i) node.address("g" + std::to_string(i), "10.0.0.1" + std::to_string(i) + "/24");
 
     SUBCASE("a forged source address is dropped") {
         node.address("g1", "10.0.0.99/24");
@@ -120,6 +129,8 @@ TEST_CASE("guests of one network: DHCP, security groups, anti-spoofing") {
     }
     SUBCASE("a removed rule closes established connections, an added one opens") {
         set.at("security_groups").at(id('5', 1)) = group({rule("egress")}, {"10.0.0.11", "10.0.0.12"});
+        node.serve("g1", 8085);
+        CHECK(node.tcp("g3", "10.0.0.11", 8085));
         node.converge(set);
         CHECK_FALSE(node.ping("g1", "10.0.0.12"));
         CHECK_FALSE(node.tcp("g3", "10.0.0.11", 8085));
@@ -131,6 +142,7 @@ TEST_CASE("guests of one network: DHCP, security groups, anti-spoofing") {
         json::object bad = rule("ingress", "tcp", 22, 22);
         bad["remote_ip_prefix"] = "10.0.0.0/99";
         set.at("security_groups").at(id('5', 2)) = group({rule("egress"), bad, rule("ingress", "esp", 1, 65535)}, {});
+        node.serve("g3", 22);
         node.converge(set);
         CHECK_FALSE(node.tcp("g1", "10.0.0.13", 22));
     }
@@ -265,8 +277,10 @@ TEST_CASE("an address that went to another port is leased to the new one") {
     CHECK(node.dhcp("g9").find("ip=10.0.0.11\n") != std::string::npos);
 }
 
-TEST_CASE("router, SNAT, floating IP; the same addresses twice are isolated; teardown leaves nothing") {
-    Node node;
+namespace {
+
+// Two projects' networks with the same addresses, the first behind a router with a floating IP.
+json::object routed() {
     json::object set = empty_set();
     add(set, "networks", network(id('1'), 1001, "10.0.0.0/24", "10.0.0.1", id('d', 1), "fa:16:3e:00:00:d1", "10.0.0.2"));
     add(set, "networks", network(id('2'), 1002, "10.0.0.0/24", "10.0.0.1", id('d', 2), "fa:16:3e:00:00:d2", "10.0.0.2"));
@@ -289,21 +303,30 @@ TEST_CASE("router, SNAT, floating IP; the same addresses twice are isolated; tea
                                                                   {"fixed_ip_address", "10.0.0.11"}, {"port_id", id('a', 1)}}}},
                         {"routes", json::array{}}};
     add(set, "routers", router);
+    return set;
+}
+
+json::object start_routed(Node& node, const json::object& set) {
     node.converge(set);
     node.plug_guest("g1", id('a', 1), "fa:16:3e:00:00:a1");
     node.plug_guest("g2", id('a', 2), "fa:16:3e:00:00:a2");
     node.plug_guest("h1", id('b', 1), "fa:16:3e:00:00:b1");
     json::object report = node.converge(set);
-    CHECK(report.at("routers").at(id('7')).at("status") == "ACTIVE");
-    CHECK(report.at("routers").at(id('7')).at("floating_ips").at(id('f', 1)) == "ACTIVE");
     node.address("g1", "10.0.0.11/24", "10.0.0.1");
     node.address("g2", "10.0.0.12/24", "10.0.0.1");
     node.address("h1", "10.0.0.11/24", "10.0.0.1");
     node.serve("", 7000);
-    node.serve("g1", 22);
-    node.serve("g2", 22);
-    node.serve("h1", 22);
+    for (const char* guest : {"g1", "g2", "h1"}) node.serve(guest, 22);
+    return report;
+}
 
+}  // namespace
+
+TEST_CASE("router: SNAT and floating IP; the same addresses twice are isolated") {
+    Node node;
+    json::object set = routed(), report = start_routed(node, set);
+    CHECK(report.at("routers").at(id('7')).at("status") == "ACTIVE");
+    CHECK(report.at("routers").at(id('7')).at("floating_ips").at(id('f', 1)) == "ACTIVE");
     CHECK(node.ping("g2", "172.24.4.1"));
     CHECK(node.seen_source("g2", "172.24.4.1", 7000) == "172.24.4.10");   // SNAT
     CHECK(node.seen_source("g1", "172.24.4.1", 7000) == "172.24.4.100");  // its floating IP
@@ -316,6 +339,12 @@ TEST_CASE("router, SNAT, floating IP; the same addresses twice are isolated; tea
     CHECK_FALSE(node.ping("h1", "172.24.4.1"));
     CHECK(node.ping("h1", "10.0.0.2"));
     CHECK(node.ping("g1", "10.0.0.12"));
+}
+
+TEST_CASE("router: floating IPs move, and teardown leaves nothing") {
+    Node node;
+    json::object set = routed();
+    start_routed(node, set);
 
     SUBCASE("a connection through a floating IP ends with it") {
         node.serve_echo("", 7001);

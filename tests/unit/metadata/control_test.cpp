@@ -75,6 +75,9 @@ TEST_CASE("listening sockets are handed over and taken back") {
         CHECK(client.ask(add, listening.get()) == "{\"ok\":true}\n");
         CHECK(Client(path).ask(R"({"op":"list"})") == std::string("{\"networks\":[\"") + network + "\"]}\n");
         CHECK(client.ask(add, listening.get()) == "{\"ok\":true}\n");  // replaced
+        std::string at_router = std::string(network) + "/bbbbbbbb-0000-4000-8000-000000000001";
+        CHECK(client.ask(R"({"op":"add","network":")" + at_router + "\"}", listening.get()) == "{\"ok\":true}\n");
+        CHECK(client.ask(R"({"op":"remove","network":")" + at_router + "\"}") == "{\"ok\":true}\n");
         CHECK(client.ask(std::string(R"({"op":"remove","network":")") + network + "\"}") == "{\"ok\":true}\n");
         for (const char* bad : {"", "x", "[]", "{}", R"({"op":"add","network":"../x"})", R"({"op":"drop","network":"aaaaaaaa-0000-4000-8000-000000000001"})"}) {
             CHECK_MESSAGE(client.ask(bad).starts_with("{\"error\""), bad);
@@ -84,6 +87,7 @@ TEST_CASE("listening sockets are handed over and taken back") {
     }
     std::lock_guard lock(mutex);
     std::string id = network;
-    CHECK(events == std::vector<std::string>{"adopt " + id, "forget " + id, "adopt " + id, "forget " + id});
+    std::string routed = id + "/bbbbbbbb-0000-4000-8000-000000000001";
+    CHECK(events == std::vector<std::string>{"adopt " + id, "forget " + id, "adopt " + id, "adopt " + routed, "forget " + routed, "forget " + id});
     std::filesystem::remove_all(pattern);
 }

@@ -70,6 +70,7 @@ TEST_CASE("a guest is its network and its address") {
     CHECK(ask(handler, network_a, "10.0.0.5", "/latest/meta-data/hostname").body == "a");
     CHECK(ask(handler, network_b, "10.0.0.5", "/latest/meta-data/hostname").body == "b");
     CHECK(ask(handler, network_a, "10.0.0.6", "/latest/meta-data/hostname").status == 404);
+    CHECK(ask(handler, std::string(network_a) + "/" + server_b, "10.0.0.5", "/latest/meta-data/hostname").body == "a");  // at a router's interface
     CHECK(ask(handler, network_a, "10.0.0.6", "/").status == 200);
     CHECK(ask(handler, network_a, "10.0.0.5", "/openstack/latest/meta_data.json").headers.get("Content-Type") == "application/json");
     CHECK(ask(handler, network_a, "10.0.0.5", "/latest/meta-data/hostname").headers.get("Content-Type") == "text/plain; charset=UTF-8");

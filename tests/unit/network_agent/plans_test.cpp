@@ -146,6 +146,7 @@ table ip pilvi {
     REQUIRE(plan.space.devices.size() == 2);
     CHECK(plan.space.devices[0].inside == "qr-aaaaaaaa-aa");
     CHECK(plan.space.devices[0].outside == "tapaaaaaaaa-aa");
+    CHECK(plan.space.devices[0].addresses == std::vector<std::string>{"10.0.0.1/24", "169.254.169.254/32"});
     CHECK(plan.space.devices[1].addresses == std::vector<std::string>{"172.24.4.10/24", "172.24.4.100/32"});
     REQUIRE(plan.space.routes.size() == 2);
     CHECK(plan.space.routes[0].via == "172.24.4.1");
