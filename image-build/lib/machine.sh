@@ -34,7 +34,7 @@ choose_networks() {
 leader() { # prints the process id of the machine's PID 1; fails when it does not run
   local pid
   pid=$(cat "$state/nspawn.pid" 2>/dev/null) || return 1
-  tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "--directory=$root " || return 1
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--directory=$root " || return 1
   pgrep -P "$pid" | head -n 1 | grep .
 }
 
