@@ -150,14 +150,14 @@ TEST_CASE("an interrupted or too large upload leaves the image queued and nothin
     request.headers.add("X-Auth-Token", "member");
     request.headers.add("Content-Type", "application/octet-stream");
     request.source = [&](char* into, std::size_t size) -> std::size_t {
-        for (int i = 0; i < 500 && sent > 0 && s.show(id).at("status") != "saving"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        for (int i = 0; i < 6000 && sent > 0 && s.show(id).at("status") != "saving"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
         if (sent > (1u << 20)) throw Error(Errc::internal, "the client dies");
         std::fill(into, into + size, 'x');
         sent += size;
         return size;
     };
     CHECK_THROWS_AS(s.client.send(request), Error);
-    for (int i = 0; i < 500 && s.show(id).at("status") != "queued"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 6000 && s.show(id).at("status") != "queued"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     CHECK(s.show(id).at("status") == "queued");
     CHECK(s.files() == 0);
     CHECK(s.upload(id, "whole").status == 204);
@@ -173,7 +173,7 @@ TEST_CASE("an image that is deleted during its upload is gone") {
     request.source = [&](char* into, std::size_t) -> std::size_t {
         if (++calls > 3) return 0;
         if (calls == 3) {
-            for (int i = 0; i < 500 && s.show(id).at("status") != "saving"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            for (int i = 0; i < 6000 && s.show(id).at("status") != "saving"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
             CHECK(s.send("DELETE", "/v2/images/" + id).status == 204);
         }
         std::fill(into, into + 1000, 'x');

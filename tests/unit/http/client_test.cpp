@@ -7,7 +7,7 @@ namespace {
 struct Script {
     UniqueFd fd{::socket(AF_INET, SOCK_STREAM, 0)};
     int port = 0;
-    std::atomic<int> connections{0};
+    std::atomic<int> connections{0}, closed{0};
     std::thread thread;
     Script(std::vector<std::vector<std::string>> answers, bool last_is_silent = false) {
         sockaddr_in address{};
@@ -27,7 +27,9 @@ struct Script {
                     if (::recv(peer.get(), buffer, sizeof buffer, 0) <= 0) break;
                     ::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
                 }
-                if (last_is_silent) std::this_thread::sleep_for(500ms);
+                if (last_is_silent) std::this_thread::sleep_for(2s);
+                peer.reset();
+                ++closed;
             }
         });
     }
@@ -67,7 +69,7 @@ TEST_CASE("a kept connection that was closed meanwhile") {
     SUBCASE("one that is seen to be closed is not used, not even for POST") {
         Script script({{ok}, {ok}});
         CHECK(client.send({.url = script.url()}).body == "ok");
-        std::this_thread::sleep_for(50ms);
+        CHECK(eventually([&] { return script.closed == 1; }));
         CHECK(client.send({.method = "POST", .url = script.url(), .body = "x"}).body == "ok");
         CHECK(script.connections == 2);
     }

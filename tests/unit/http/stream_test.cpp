@@ -103,9 +103,8 @@ TEST_CASE("download: a file in constant memory, ranges of it, HEAD, keep-alive")
     CHECK(head.body.empty());
 }
 
-TEST_CASE("upload: limit, early answer, broken and slow clients, Expect") {
+TEST_CASE("upload: limit, early answer, broken clients, Expect") {
     http::ServerOptions options;
-    options.body_timeout = 1s;
     options.streams = 2;
     Running s(options);
     s.handler.policy = [](const http::RequestHead&) { return http::BodyPolicy{.limit = 1000, .stream = true}; };
@@ -126,15 +125,6 @@ TEST_CASE("upload: limit, early answer, broken and slow clients, Expect") {
         raw.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc");
         ::shutdown(raw.fd.get(), SHUT_WR);
         CHECK(raw.answer().starts_with("HTTP/1.1 400 "));
-    }
-    SUBCASE("too slow") {
-        Raw raw(s.port);
-        raw.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
-        for (int i = 0; i < 20; ++i) {
-            if (!raw.send("x")) break;
-            std::this_thread::sleep_for(100ms);
-        }
-        CHECK(raw.answer().starts_with("HTTP/1.1 504 "));
     }
     SUBCASE("Expect: 100-continue is answered when the handler reads") {
         Raw raw(s.port);
@@ -170,6 +160,21 @@ TEST_CASE("upload: limit, early answer, broken and slow clients, Expect") {
         a.send("abc");
         CHECK(a.answer().starts_with("HTTP/1.1 200 "));
     }
+}
+
+TEST_CASE("upload: a client that sends next to nothing") {
+    http::ServerOptions options;
+    options.body_timeout = 1s;
+    Running s(options);
+    s.handler.policy = [](const http::RequestHead&) { return http::BodyPolicy{.limit = 1000, .stream = true}; };
+    s.handler.fn = swallow;
+    Raw raw(s.port);
+    raw.send("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+    for (int i = 0; i < 20; ++i) {
+        if (!raw.send("x")) break;
+        std::this_thread::sleep_for(100ms);
+    }
+    CHECK(raw.answer().starts_with("HTTP/1.1 504 "));
 }
 
 TEST_CASE("a large answer that is refused early reaches a client that is still sending") {
