@@ -29,7 +29,7 @@ constexpr Field fields[] = {
 };
 
 constexpr Operation operations[] = {
-    {.verb = Verb::list, .policy = "get_agents", .check = admin_only},
+    {.verb = Verb::list, .policy = "get_agents", .check = "@"},
     {.verb = Verb::show, .policy = "get_agent", .check = admin_only},
     {.verb = Verb::update, .policy = "update_agent", .check = admin_only},
     {.verb = Verb::remove, .policy = "delete_agent", .check = admin_only},
@@ -58,6 +58,9 @@ std::string filter_parameter(const Call& call, std::string_view name, const std:
     parameters.emplace_back(app.clock() - app.settings.agent_down);
     return parse_boolean(values.back()).value_or(false) ? "t.heartbeat_timestamp > ?" : "t.heartbeat_timestamp <= ?";
 }
+
+// Others than administrators see none.
+std::string visible(const Call& call, Values&) { return call.who.is_admin ? "" : "1 = 0"; }
 
 struct Role {
     std::string_view binary, type, topic, zone;
@@ -113,7 +116,7 @@ void store_configurations(Tx& tx, const std::string& host, const json::object& a
 
 constexpr Resource agent_resource{
     .name = "agent", .plural = "agents", .path = "/v2.0/agents", .table = "agents", .fields = fields, .operations = operations,
-    .hooks = {.view = &view, .filter = &filter_parameter}, .title = "Agent", .missing = "Agent {} could not be found", .scope = ""};
+    .hooks = {.view = &view, .visible = &visible, .filter = &filter_parameter}, .title = "Agent", .missing = "Agent {} could not be found", .scope = ""};
 static_assert(api::sound(agent_resource));
 
 void take_heartbeat(Tx& tx, App& app, const std::string& host, const json::object* agent) {

@@ -103,6 +103,12 @@ void after_write(Call& call, Tx& tx, const json::object&, const json::object* be
 void before_remove(Call& call, Tx& tx, const json::object& row) {
     App& app = app_of(call);
     const std::string id = string_or(row, "id");
+    // Floating IPs that serve nobody go with their network.
+    for (const Row& fip : tx.query("SELECT id, floating_port_id FROM floating_ips WHERE floating_network_id = ? AND port_id IS NULL", {id})) {
+        remove_tags(tx, fip.text("id"));
+        tx.exec("DELETE FROM floating_ips WHERE id = ?", {fip.text("id")});
+        remove_port(tx, app, fip.text("floating_port_id"));
+    }
     std::string used;
     for (const Row& port : tx.query("SELECT id FROM ports WHERE network_id = ? AND device_owner <> 'network:dhcp' ORDER BY id LIMIT 20", {id}))
         used += (used.empty() ? "" : ",") + port.text("id");

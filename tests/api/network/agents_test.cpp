@@ -15,7 +15,7 @@ TEST_CASE("agents: heartbeats, what they serve, versions") {
     n.run("GET", "/agent/v1/nodes/no%20de/desired", "service", 400);
     n.run("GET", "/agent/v1/nodes/node1/desired?revision=x", "service", 400);
     n.desired("node1");
-    n.run("GET", "/v2.0/agents", "member", 403);
+    n.run("GET", "/v2.0/agents", "member", 200, "", R"({"agents": []})");
     n.run("GET", "/v2.0/agents?sort_key=binary&sort_dir=asc", "admin", 200, "",
           R"({"agents": [{"binary": "neutron-dhcp-agent", "agent_type": "DHCP agent", "host": "node1", "alive": true, "admin_state_up": true, "topic": "dhcp_agent",
               "availability_zone": "nova", "heartbeat_timestamp": "<matches:20[0-9-]+ [0-9:]+>", "configurations": {}},
@@ -36,7 +36,8 @@ TEST_CASE("agents: heartbeats, what they serve, versions") {
     n.run("GET", "/v2.0/agents?alive=true", "admin", 200, "", R"({"agents": []})");
     n.desired("node1");
     n.run("GET", "/v2.0/agents?alive=true&binary=neutron-l3-agent", "admin", 200, "", R"({"agents": [{"alive": true}]})");
-    n.run("DELETE", "/v2.0/agents/${agent}", "member", 403);
+    n.run("GET", "/v2.0/agents/${agent}", "member", 404);
+    n.run("DELETE", "/v2.0/agents/${agent}", "member", 404);
     n.run("DELETE", "/v2.0/agents/${agent}", "admin", 204);
 
     n.run("GET", "/", "", 200, "", R"({"versions": [{"id": "v2.0", "status": "CURRENT", "links": [{"rel": "self"}]}]})");

@@ -62,6 +62,7 @@ TEST_CASE("security group rules") {
     rule(R"("remote_group_id": "${g}")", 201);
     rule(R"("remote_group_id": "${o}")", 404, R"({"NeutronError": {"type": "SecurityGroupNotFound"}})");
     rule(R"("remote_group_id": "${none}")", 404);
+    rule(R"("remote_group_id": "bad_group_id")", 404);
     rule(R"("protocol": "tcp", "port_range_min": 80, "port_range_max": 22)", 400, R"({"NeutronError": {"type": "SecurityGroupInvalidPortRange"}})");
     rule(R"("protocol": "tcp", "port_range_min": 80, "port_range_max": 65536)", 400, R"({"NeutronError": {"type": "SecurityGroupInvalidPortValue"}})");
     rule(R"("port_range_min": 80, "port_range_max": 80)", 400, R"({"NeutronError": {"type": "SecurityGroupProtocolRequiredWithPorts"}})");
