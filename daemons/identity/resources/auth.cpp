@@ -78,7 +78,7 @@ template <Target target> Reply scopes(Call& call) {
     });
 }
 
-Reply system(Call& call) {
+Reply list_systems(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
         if (!roles_in_effect(tx, call.who.user_id, Target::system, nullptr).empty()) out.push_back(json::object{{"all", true}});
@@ -94,7 +94,7 @@ constexpr Route routes[] = {
     {.method = "GET", .path = "/v3/auth/catalog", .policy = "identity:get_auth_catalog", .check = anyone, .handler = &catalog},
     {.method = "GET", .path = "/v3/auth/projects", .policy = "identity:get_auth_projects", .check = anyone, .handler = &scopes<Target::project>},
     {.method = "GET", .path = "/v3/auth/domains", .policy = "identity:get_auth_domains", .check = anyone, .handler = &scopes<Target::domain>},
-    {.method = "GET", .path = "/v3/auth/system", .policy = "identity:get_auth_system", .check = anyone, .handler = &system},
+    {.method = "GET", .path = "/v3/auth/system", .policy = "identity:get_auth_system", .check = anyone, .handler = list_systems},
 };
 static_assert(sound(routes));
 
