@@ -23,8 +23,9 @@ private:
 std::string sample(const std::string& name) { return read_file(std::string(PILVI_SOURCE_DIR) + "/tests/fuzz/corpus/inspect/" + name); }
 Finding inspect(const std::string& bytes) { return image::inspect(Bytes(bytes)); }
 std::string big(std::string bytes, std::size_t at, std::uint64_t value, std::size_t width) {
-    for (std::size_t i = 0; i < width; ++i) bytes[at + i] = static_cast<char>(value >> 8 * (width - 1 - i));
-    return bytes;
+    std::string encoded;
+    for (std::size_t i = 0; i < width; ++i) encoded += static_cast<char>(value >> 8 * (width - 1 - i));
+    return bytes.replace(at, width, encoded);
 }
 }  // namespace
 
