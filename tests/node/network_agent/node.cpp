@@ -157,16 +157,15 @@ void Node::address(const std::string& guest, const std::string& cidr, const std:
     if (!gateway.empty()) shell({"/usr/bin/ip", "-n", guest, "route", "replace", "default", "via", gateway});
 }
 
-std::string Node::dhcp(const std::string& guest, const std::string& extra) {
+std::string Node::dhcp(const std::string& guest, const std::string& attempts) {
     std::string script = directory + "/udhcpc", lease = directory + "/lease-" + guest;
     write_file(script, fmt::format("#!/bin/sh\n[ \"$1\" = bound ] || exit 0\n"
                                    "{{ echo ip=$ip; echo mask=$mask; echo router=$router; echo mtu=$mtu; echo staticroutes=$staticroutes; echo dns=$dns; "
                                    "echo hostname=$hostname; echo serverid=$serverid; echo domain=$domain; }} > {}\n",
                                    lease), 0755);
     std::filesystem::remove(lease);
-    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", "3", "-T", "1",
+    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", attempts, "-T", "1",
                                   "-O", "121", "-O", "mtu", "-O", "hostname", "-s", script};
-    if (!extra.empty()) argv.insert(argv.end(), {"-r", extra});
     runner.run(Command{.argv = argv});
     return std::filesystem::exists(lease) ? read_file(lease) : std::string();
 }
@@ -174,7 +173,7 @@ std::string Node::dhcp(const std::string& guest, const std::string& extra) {
 bool Node::ping(const std::string& guest, const std::string& target, const std::string& source) {
     std::vector<std::string> argv;
     if (!guest.empty()) argv = {"/usr/bin/ip", "netns", "exec", guest};
-    argv.insert(argv.end(), {"/usr/bin/ping", "-c", "2", "-i", "0.2", "-W", "1"});
+    argv.insert(argv.end(), {"/usr/bin/ping", "-c", "3", "-i", "0.2", "-W", "2"});
     if (!source.empty()) argv.insert(argv.end(), {"-I", source});
     argv.push_back(target);
     return runner.run(Command{.argv = argv}).status == 0;
@@ -192,7 +191,7 @@ int Node::connect(const std::string& from, const std::string& target, int number
         pollfd wait{.fd = fd.get(), .events = POLLOUT, .revents = 0};
         int error = 0;
         socklen_t size = sizeof(error);
-        if (::poll(&wait, 1, 1500) <= 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return;
+        if (::poll(&wait, 1, 3000) <= 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return;
         result = fd.release();
     };
     if (from.empty()) work();
@@ -232,7 +231,7 @@ bool Echo::works() {
     char byte = 'x';
     if (!connection || ::send(connection.get(), &byte, 1, MSG_NOSIGNAL) != 1) return false;
     pollfd wait{.fd = connection.get(), .events = POLLIN, .revents = 0};
-    return ::poll(&wait, 1, 1000) > 0 && ::recv(connection.get(), &byte, 1, 0) == 1;
+    return ::poll(&wait, 1, 3000) > 0 && ::recv(connection.get(), &byte, 1, 0) == 1;
 }
 
 void Node::serve_echo(const std::string& guest, int number) {

@@ -19,7 +19,7 @@ using namespace pilvi::network_agent;
 // A connection to serve_echo().
 struct Echo {
     UniqueFd connection;
-    bool works();  // a byte comes back within a second
+    bool works();  // a byte comes back within 3 s
 };
 
 class Node {
@@ -37,8 +37,8 @@ public:
     void plug_guest(const std::string& name, const std::string& port_id, const std::string& mac);
     void unplug_guest(const std::string& name, const std::string& port_id);
     void address(const std::string& guest, const std::string& cidr, const std::string& gateway = {});
-    // DHCP by busybox; the lease's variables ("ip=10.0.0.5\nrouter=...\n"), "" where none came within 5 s.
-    std::string dhcp(const std::string& guest, const std::string& extra = {});
+    // DHCP by busybox; the lease's variables ("ip=10.0.0.5\nrouter=...\n"), "" where none came after so many attempts, one a second.
+    std::string dhcp(const std::string& guest, const std::string& attempts = "10");
     bool ping(const std::string& guest, const std::string& target, const std::string& source = {});   // guest "": the node itself
     bool tcp(const std::string& from, const std::string& target, int port);
     // Accepts connections in the background until the node ends, writing the caller's address back.

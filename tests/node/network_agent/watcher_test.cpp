@@ -10,17 +10,17 @@ using namespace node_test;
 
 namespace {
 
-// Waits until the watcher has called again, at most 3 s.
+// Waits until the watcher has called again, at most 10 s.
 bool called(std::atomic<int>& calls, int before) {
-    for (int i = 0; i < 300 && calls == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    for (int i = 0; i < 1000 && calls == before; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
     return calls != before;
 }
 
-// Waits until it has been quiet for 1.2 s: nothing is under way.
+// Waits until it has been quiet for 2.5 s: nothing is under way.
 int settled(std::atomic<int>& calls) {
     for (int last = -1; last != calls;) {
         last = calls;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+        std::this_thread::sleep_for(std::chrono::milliseconds(2500));
     }
     return calls;
 }
