@@ -191,8 +191,8 @@ make_floating_ip() {
   floating_ip=$(jq -r .floatingip.floating_ip_address "$state/floating-ip.json")
 }
 
-guest_ssh() { # COMMAND...: in the first server
-  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no -o "UserKnownHostsFile=$state/known_hosts" \
+guest_ssh() { # COMMAND...: in the first server; an address may belong to another server than last time, so no host key is kept
+  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR "root@$floating_ip" "$@"
 }
 
