@@ -14,7 +14,8 @@ load_settings() { # the networks chosen when the machine was made
 }
 
 collides() { # NETWORK: whether a route of this host, other than the default one, overlaps it
-  { ip -o -4 route show root "$1"; ip -o -4 route show match "$1" | grep -v '^default'; } | grep -q .
+  # Not a pipe into grep -q: it closes the pipe at the first match, and pipefail would turn the match into a failure.
+  [ -n "$(ip -o -4 route show root "$1"; ip -o -4 route show match "$1" | sed '/^default/d')" ]
 }
 
 choose_networks() {
