@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
     app.set_version_flag("--version", "pilvi " + std::string(pilvi::version()));
     app.add_option("--auth-url", line.access.auth_url, "The identity API")->envname("PILVI_AUTH_URL");
     app.add_option("--credentials", line.access.credentials, "Directory of the node's credentials")->envname("PILVI_CREDENTIALS");
+    app.add_option("--state", line.access.state, "Directory of the node's state")->envname("PILVI_STATE_DIRECTORY");
     app.require_subcommand(1);
     add_status(app, line);
     add_doctor(app, line);
