@@ -126,15 +126,22 @@ void Cloud::declare_members() {
     members_["identity"].settings["fernet.directory"] = directory_ + "/identity/fernet-keys";
     members_["image"].settings["store.path"] = directory_ + "/image/store";
     members_["compute"].settings["compute.host"] = "controller";
-    members_["network-agent"].settings.insert({{"agent.driver", "fake"}, {"agent.host", "node1"}, {"network.url", url("network")}});
-    const Member agent = members_["compute-agent"];
+    // Each node has both agents: a server's ports are wired where it is.
+    const Member compute = members_["compute-agent"], network = members_["network-agent"];
     for (int i = 1; i <= options_.compute_agents; ++i) {
-        Member one = agent;
-        one.name = i == 1 ? agent.name : agent.name + "-" + std::to_string(i);
-        if (i > 1) sockets_[one.name] = listen_on_loopback();
-        one.settings.insert({{"agent.driver", "fake"}, {"agent.host", "node" + std::to_string(i)}, {"agent.state", directory_ + "/" + one.name},
-                             {"agent.url", "http://127.0.0.1:" + std::to_string(sockets_[one.name].port)}, {"compute.url", url("compute")}});
-        members_[one.name] = one;
+        const std::string suffix = i == 1 ? "" : "-" + std::to_string(i), host = "node" + std::to_string(i);
+        for (Member agent : {compute, network}) {
+            agent.name = agent.program + suffix;
+            agent.settings.insert({{"agent.driver", "fake"}, {"agent.host", host}});
+            if (agent.program == "network-agent") {
+                agent.settings["network.url"] = url("network");
+            } else {
+                if (i > 1) sockets_[agent.name] = listen_on_loopback();
+                agent.settings.insert({{"agent.state", directory_ + "/" + agent.name}, {"compute.url", url("compute")},
+                                       {"agent.url", "http://127.0.0.1:" + std::to_string(sockets_[agent.name].port)}});
+            }
+            members_[agent.name] = agent;
+        }
     }
     for (const auto& [name, member] : members_) fs::create_directories(directory_ + "/" + name);
 }
@@ -248,8 +255,8 @@ void Cloud::wait_for_agents() {
         return array_or_empty(answer.as_object(), "resource_providers").size() >= count;
     });
     wait_until("network-agent", [&] {
-        const json::value answer = call("GET", url("network") + "/v2.0/agents");
-        return !array_or_empty(answer.as_object(), "agents").empty();
+        const json::value answer = call("GET", url("network") + "/v2.0/agents?binary=neutron-openvswitch-agent");
+        return array_or_empty(answer.as_object(), "agents").size() >= count;
     });
 }
 

@@ -108,7 +108,7 @@ private:
 template <class F>
 void while_killing(cli::Cloud& cloud, F body) {
     std::mt19937 random(std::random_device{}());
-    const char* const victims[] = {"identity", "image", "placement", "compute", "network", "compute-agent", "compute-agent-2", "network-agent"};
+    const char* const victims[] = {"identity", "image", "placement", "compute", "network", "compute-agent", "compute-agent-2", "network-agent", "network-agent-2"};
     std::atomic<bool> over{false};
     std::exception_ptr failure;
     std::thread thread([&] {
@@ -119,10 +119,10 @@ void while_killing(cli::Cloud& cloud, F body) {
         }
         over = true;
     });
-    for (std::size_t i = random() % 8; !over; ++i) {
+    for (std::size_t i = random() % 9; !over; ++i) {
         std::this_thread::sleep_for(std::chrono::milliseconds(std::uniform_int_distribution<int>(50, 400)(random)));
-        cloud.daemon(victims[i % 8]).kill();
-        cloud.start_daemon(victims[i % 8]);
+        cloud.daemon(victims[i % 9]).kill();
+        cloud.start_daemon(victims[i % 9]);
     }
     thread.join();
     if (failure) std::rethrow_exception(failure);

@@ -73,7 +73,7 @@ TEST_CASE("doctor sees one of each kind that belongs to nothing, and nothing els
     fs::create_directories(node.state() + "/compute-agent/instances/" + id);
     node.run({"/usr/bin/ovs-vsctl", "add-port", "br-int", "tap" + short_id, "--", "set", "Interface", "tap" + short_id, "type=internal", "external_ids:iface-id=" + id});
     node.run({"/usr/bin/ovs-ofctl", "add-flow", "br-int", "priority=7,in_port=999,actions=drop"});
-    node.run({"/sbin/ip", "link", "add", "tapffffffff-ff", "type", "dummy"});
+    node.run({"/sbin/ip", "tuntap", "add", "dev", "tapffffffff-ff", "mode", "tap"});
     node.run({"/sbin/ip", "netns", "add", "qdhcp-" + id});
     node.run({"/sbin/ip", "netns", "add", "qrouter-" + id});
     const std::string dhcp = node.state() + "/dhcp/" + id;
