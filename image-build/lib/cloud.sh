@@ -192,7 +192,7 @@ make_floating_ip() {
 }
 
 guest_ssh() { # COMMAND...: in the first server; an address may belong to another server than last time, so no host key is kept
-  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o ServerAliveInterval=5 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR "root@$floating_ip" "$@"
 }
 
