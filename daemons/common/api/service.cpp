@@ -59,7 +59,7 @@ struct Service::Impl {
     void add_resource(Service& service, const Resource& resource);
     void add_route(Service& service, const Route& route);
     void add(std::unique_ptr<Endpoint> endpoint);
-    Context authenticate(const Service& service, const http::Request& request, const std::string& request_id);
+    Context authenticate(const http::Request& request, const std::string& request_id);
     void parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action);
     json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
     Reply run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint, Version& version);
@@ -126,7 +126,7 @@ http::Response Service::refuse(int status, std::string_view reason) {
     return response;
 }
 
-Context Service::Impl::authenticate(const Service& service, const http::Request& request, const std::string& request_id) {
+Context Service::Impl::authenticate(const http::Request& request, const std::string& request_id) {
     const std::string_view token = request.headers.get("X-Auth-Token");
     if (token.empty() || request.headers.count("X-Auth-Token") > 1) throw Error(Errc::unauthenticated, unauthenticated_text());
     auto context = authenticator.authenticate(token);
@@ -138,7 +138,6 @@ Context Service::Impl::authenticate(const Service& service, const http::Request&
         const auto other = authenticator.authenticate(second);
         context->service_call = other && (other->has_role("service") || other->is_admin);
     }
-    (void)service;
     return std::move(*context);
 }
 
@@ -258,7 +257,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     const ServiceStyle& style = service.style();
     Match match = router.match(request.method, request.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
-    if (!open && style.token_before_route) who = authenticate(service, request, request_id);
+    if (!open && style.token_before_route) who = authenticate(request, request_id);
     // Placement's root has microversions too: clients negotiate there.
     if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
     const bool known_method = match.endpoint != nullptr;
@@ -272,7 +271,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     }
     endpoint = match.endpoint;
     const Route& route = endpoint->route;
-    if (route.access == Access::token && !style.token_before_route) who = authenticate(service, request, request_id);
+    if (route.access == Access::token && !style.token_before_route) who = authenticate(request, request_id);
     Call call{service, request, route, who, std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;
