@@ -78,7 +78,9 @@ bool is_listening_tcp(int descriptor) {
 }
 
 Control::Control(std::string path, Listeners listeners)
-    : path_(std::move(path)), listeners_(std::move(listeners)), socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
+    : path_(std::move(path)),
+      listeners_(std::move(listeners)),
+      socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
       stop_(::eventfd(0, EFD_CLOEXEC)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -113,7 +115,8 @@ void Control::run() {
         }
         if (wait[1].revents) {
             UniqueFd socket(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-            if (socket && peers.size() < peer_limit && trusted(socket.get())) peers.push_back({.socket = std::move(socket), .buffer = {}, .descriptor = {}});
+            if (socket && peers.size() < peer_limit && trusted(socket.get()))
+                peers.push_back({.socket = std::move(socket), .buffer = {}, .descriptor = {}});
         }
     }
 }

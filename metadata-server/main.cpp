@@ -10,15 +10,16 @@ using namespace pilvi;
 
 namespace {
 
-constexpr auto settings = with_identity_settings("nova", {
-    {"control.socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Where the network agent hands listening sockets over."},
-    {"network.url", SettingKind::text, "http://127.0.0.1:9696", "Base URL of the network daemon."},
-    {"compute.url", SettingKind::text, "http://127.0.0.1:8774", "Base URL of the compute daemon."},
-    {"cache.seconds", SettingKind::seconds, "5", "How long a server's document is kept.", 0, 60},
-    {"limit.rate", SettingKind::integer, "20", "Requests a second of one guest, in the long run.", 1, 10000},
-    {"limit.burst", SettingKind::integer, "100", "Requests that one guest may make at once.", 1, 100000},
-    {"limit.parallel", SettingKind::integer, "4", "Requests of one guest that are answered at the same time.", 1, 64},
-});
+constexpr auto settings = with_identity_settings(
+    "nova", {
+                {"control.socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Where the network agent hands listening sockets over."},
+                {"network.url", SettingKind::text, "http://127.0.0.1:9696", "Base URL of the network daemon."},
+                {"compute.url", SettingKind::text, "http://127.0.0.1:8774", "Base URL of the compute daemon."},
+                {"cache.seconds", SettingKind::seconds, "5", "How long a server's document is kept.", 0, 60},
+                {"limit.rate", SettingKind::integer, "20", "Requests a second of one guest, in the long run.", 1, 10000},
+                {"limit.burst", SettingKind::integer, "100", "Requests that one guest may make at once.", 1, 100000},
+                {"limit.parallel", SettingKind::integer, "4", "Requests of one guest that are answered at the same time.", 1, 64},
+            });
 
 }  // namespace
 
@@ -35,11 +36,16 @@ int main(int argc, char** argv) {
             if (response.status != 200) throw error_of(response, url);
             return parse_json(response.body);
         });
-        metadata::SourceLimit limit({.rate = static_cast<double>(config.integer("limit.rate")), .burst = static_cast<double>(config.integer("limit.burst")),
+        metadata::SourceLimit limit({.rate = static_cast<double>(config.integer("limit.rate")),
+                                     .burst = static_cast<double>(config.integer("limit.burst")),
                                      .parallel = static_cast<int>(config.integer("limit.parallel"))});
         metadata::Handler handler(source, limit);
-        http::Server server(handler, {.threads = 8, .connections = 1024, .header_limit = 8192, .header_timeout = std::chrono::seconds(5),
-                                      .idle_timeout = std::chrono::seconds(5), .body_timeout = std::chrono::seconds(5)});
+        http::Server server(handler, {.threads = 8,
+                                      .connections = 1024,
+                                      .header_limit = 8192,
+                                      .header_timeout = std::chrono::seconds(5),
+                                      .idle_timeout = std::chrono::seconds(5),
+                                      .body_timeout = std::chrono::seconds(5)});
         server.start();
         metadata::Control control(config.text("control.socket"),
                                   {.adopt = [&](UniqueFd fd, const std::string& network) { server.adopt(std::move(fd), network); },

@@ -30,8 +30,9 @@ std::shared_ptr<const json::object> Source::document(const std::string& network_
 std::shared_ptr<const json::object> Source::fetch_document(const std::string& network_id, const std::string& address) {
     auto parsed = IpAddress::parse(address);
     if (!parsed || !is_uuid_like(network_id)) return nullptr;
-    auto answer = fetch_(fmt::format("{}/v2.0/ports?network_id={}&fixed_ips=ip_address%3D{}&fields=id&fields=device_id&fields=device_owner&fields=project_id",
-                                     options_.network_url, network_id, percent_encode(parsed->text())));
+    auto answer =
+        fetch_(fmt::format("{}/v2.0/ports?network_id={}&fixed_ips=ip_address%3D{}&fields=id&fields=device_id&fields=device_owner&fields=project_id",
+                           options_.network_url, network_id, percent_encode(parsed->text())));
     if (!answer || !answer->is_object()) return nullptr;
     const auto& ports = array_or_empty(answer->get_object(), "ports");
     if (ports.size() != 1 || !ports.front().is_object()) return nullptr;

@@ -17,8 +17,8 @@ using Fetch = std::function<std::optional<json::value>(const std::string& url)>;
 using Now = std::function<std::chrono::steady_clock::time_point()>;
 
 struct SourceOptions {
-    std::string network_url;    // http://127.0.0.1:9696
-    std::string compute_url;    // http://127.0.0.1:8774
+    std::string network_url;                   // http://127.0.0.1:9696
+    std::string compute_url;                   // http://127.0.0.1:8774
     std::chrono::milliseconds ttl{5000};       // of a document
     std::chrono::milliseconds negative{1000};  // of "nobody"
     std::size_t capacity = 4096;

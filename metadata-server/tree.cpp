@@ -13,18 +13,20 @@ constexpr std::array<std::string_view, 9> ec2_versions = {"1.0",        "2007-01
                                                           "2007-12-15", "2008-02-01", "2008-09-01", "2009-04-04"};
 constexpr std::array<std::string_view, 9> openstack_versions = {"2012-08-10", "2013-04-04", "2013-10-17", "2015-10-15", "2016-06-30",
                                                                 "2016-10-06", "2017-02-22", "2018-08-27", "2020-10-14"};
-constexpr std::string_view grizzly = "2013-04-04", havana = "2013-10-17", liberty = "2015-10-15", newton_one = "2016-06-30", newton_two = "2016-10-06",
-                           victoria = "2020-10-14";
+constexpr std::string_view grizzly = "2013-04-04", havana = "2013-10-17", liberty = "2015-10-15", newton_one = "2016-06-30",
+                           newton_two = "2016-10-06", victoria = "2020-10-14";
 constexpr const char* json_type = "application/json";
 
-template <std::size_t N> std::string listing(const std::array<std::string_view, N>& versions) {
+template <std::size_t N>
+std::string listing(const std::array<std::string_view, N>& versions) {
     std::string text;
     for (auto version : versions) text += std::string(version) + "\n";
     return text + "latest";
 }
 
 // The version that is meant, "" where there is none of that name.
-template <std::size_t N> std::string_view resolve(const std::array<std::string_view, N>& versions, std::string_view name) {
+template <std::size_t N>
+std::string_view resolve(const std::array<std::string_view, N>& versions, std::string_view name) {
     if (name == "latest") return versions.back();
     auto found = std::find(versions.begin(), versions.end(), name);
     return found == versions.end() ? std::string_view() : *found;
@@ -47,7 +49,8 @@ std::string meta_data(const json::object& server, std::string_view version, std:
     if (const auto& keys = array_or_empty(from, "keys"); !keys.empty() && keys.front().is_object()) {
         const auto& key = keys.front().get_object();
         out["public_keys"] = json::object{{string_or(key, "name"), string_or(key, "data")}};
-        out["keys"] = json::array{json::object{{"name", string_or(key, "name")}, {"type", string_or(key, "type", "ssh")}, {"data", string_or(key, "data")}}};
+        out["keys"] =
+            json::array{json::object{{"name", string_or(key, "name")}, {"type", string_or(key, "type", "ssh")}, {"data", string_or(key, "data")}}};
     }
     if (version >= grizzly) out["random_seed"] = base64_encode(seed);
     if (version >= liberty) out["project_id"] = string_or(from, "project_id");

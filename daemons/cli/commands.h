@@ -10,12 +10,12 @@ namespace pilvi::cli {
 // How the operator's command reaches the cloud of this node.
 struct Access {
     std::string auth_url = "http://127.0.0.1:5000/v3";
-    std::string credentials = "/etc/pilvi/credentials";   // admin-password, else service-password-nova
+    std::string credentials = "/etc/pilvi/credentials";  // admin-password, else service-password-nova
     std::string state = "/var/lib/pilvi";
 };
 
 struct TryOptions {
-    std::vector<std::string> command;   // empty: wait for Ctrl-C
+    std::vector<std::string> command;  // empty: wait for Ctrl-C
     std::string directory;
     int compute_agents = 1;
     bool keep = false;
@@ -27,7 +27,7 @@ int try_cloud(const TryOptions& options);
 
 struct StatusOptions {
     bool json = false;
-    std::optional<std::chrono::seconds> wait;   // until everything is ready, at most so long
+    std::optional<std::chrono::seconds> wait;  // until everything is ready, at most so long
 };
 // 0 where everything on this node is ready, 1 where not.
 int status(const Access& access, const StatusOptions& options);

@@ -23,7 +23,8 @@ struct CommandLine {
 
 void add_try(CLI::App& app, CommandLine& line) {
     CLI::App* command = app.add_subcommand("try", "A whole cloud in a process group, without root: the APIs are real, servers only seem to run");
-    command->footer("  --exec COMMAND ARGUMENT...  Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line");
+    command->footer(
+        "  --exec COMMAND ARGUMENT...  Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line");
     command->add_option("--directory", line.trial.directory, "Keep the state here and use it again (a temporary directory otherwise)");
     command->add_option("--agents", line.trial.compute_agents, "Compute nodes")->check(CLI::Range(1, 1000));
     command->add_option("--set", line.trial.settings, "A daemon's setting; may be repeated")->type_name("DAEMON:KEY=VALUE")->allow_extra_args(false);
@@ -34,7 +35,9 @@ void add_try(CLI::App& app, CommandLine& line) {
 
 void add_status(CLI::App& app, CommandLine& line) {
     CLI::App* command = app.add_subcommand("status", "The daemons of this node, its APIs and agents");
-    CLI::Option* wait = command->add_option("--wait", line.wait_seconds, "Until all is ready, at most so many seconds (300 without a number)")->expected(0, 1)->default_str("300");
+    CLI::Option* wait = command->add_option("--wait", line.wait_seconds, "Until all is ready, at most so many seconds (300 without a number)")
+                            ->expected(0, 1)
+                            ->default_str("300");
     command->add_flag("--json", line.status.json, "As JSON");
     command->callback([&line, wait] {
         if (wait->count() > 0) line.status.wait = std::chrono::seconds(line.wait_seconds.value_or(300));
@@ -50,7 +53,9 @@ void add_doctor(CLI::App& app, CommandLine& line) {
 
 void add_identity(CLI::App& app, CommandLine& line) {
     CLI::App* identity = app.add_subcommand("identity", "The identity service")->require_subcommand(1);
-    CLI::App* command = identity->add_subcommand("bootstrap", "Makes or repairs administrator, service users and catalogue; may be run again at any time")->prefix_command();
+    CLI::App* command =
+        identity->add_subcommand("bootstrap", "Makes or repairs administrator, service users and catalogue; may be run again at any time")
+            ->prefix_command();
     command->callback([&line, command] {
         line.bootstrap_arguments = command->remaining();
         line.run = [](CommandLine& l) { return identity_bootstrap(l.access, l.bootstrap_arguments); };
@@ -87,7 +92,9 @@ int main(int argc, char** argv) {
     add_doctor(app, line);
     add_try(app, line);
     add_identity(app, line);
-    app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] { line.run = [](CommandLine&) { return setup(); }; });
+    app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] {
+        line.run = [](CommandLine&) { return setup(); };
+    });
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

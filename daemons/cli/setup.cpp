@@ -31,8 +31,7 @@ int setup() { execute({setup_program}); }
 
 // The unit knows the user, the credentials and the addresses: where there is systemd, it is what runs. Elsewhere the daemon itself.
 int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments) {
-    if (arguments.empty() && std::filesystem::exists("/run/systemd/system"))
-        execute({"/usr/bin/systemctl", "restart", "pilvi-bootstrap.service"});
+    if (arguments.empty() && std::filesystem::exists("/run/systemd/system")) execute({"/usr/bin/systemctl", "restart", "pilvi-bootstrap.service"});
     std::vector<std::string> argv{identity_program, "bootstrap"};
     argv.insert(argv.end(), arguments.begin(), arguments.end());
     if (arguments.empty()) {

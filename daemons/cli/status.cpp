@@ -22,7 +22,7 @@ struct DaemonRow {
     std::string name, state;
     bool ready = false;
     int pid = 0;
-    std::int64_t pss_kib = -1;    // -1: not ours to read
+    std::int64_t pss_kib = -1;  // -1: not ours to read
     std::int64_t restarts = 0;
 };
 struct ApiRow {
@@ -33,12 +33,15 @@ struct Report {
     std::vector<DaemonRow> daemons;
     std::vector<ApiRow> apis;
     std::vector<AgentRow> agents;
-    std::string agents_unknown;   // why
+    std::string agents_unknown;  // why
     bool ready() const {
         if (daemons.empty() || !agents_unknown.empty()) return false;
-        for (const DaemonRow& row : daemons) if (!row.ready) return false;
-        for (const ApiRow& row : apis) if (!row.ready) return false;
-        for (const AgentRow& row : agents) if (!row.up && row.enabled) return false;
+        for (const DaemonRow& row : daemons)
+            if (!row.ready) return false;
+        for (const ApiRow& row : apis)
+            if (!row.ready) return false;
+        for (const AgentRow& row : agents)
+            if (!row.up && row.enabled) return false;
         return true;
     }
 };
@@ -61,8 +64,12 @@ bool is_daemon(const std::string& unit) {
 void add_units(Report& report, const NodeView& node) {
     for (const UnitOnNode& unit : node.units) {
         if (!is_daemon(unit.name) || (unit.state == "inactive" && !unit.enabled)) continue;
-        report.daemons.push_back({.name = unit.name.substr(0, unit.name.size() - 8), .state = unit.state + " (" + unit.sub_state + ")", .ready = unit.state == "active",
-                                  .pid = unit.pid, .pss_kib = unit.pid > 0 ? pss_of(unit.pid) : -1, .restarts = unit.restarts});
+        report.daemons.push_back({.name = unit.name.substr(0, unit.name.size() - 8),
+                                  .state = unit.state + " (" + unit.sub_state + ")",
+                                  .ready = unit.state == "active",
+                                  .pid = unit.pid,
+                                  .pss_kib = unit.pid > 0 ? pss_of(unit.pid) : -1,
+                                  .restarts = unit.restarts});
     }
 }
 
@@ -75,7 +82,8 @@ void add_processes(Report& report) {
         std::error_code unreadable;
         const std::string program = fs::read_symlink(entry.path() / "exe", unreadable).filename().string();
         if (!is_daemon(program + ".service")) continue;
-        report.daemons.push_back({.name = program, .state = "running", .ready = true, .pid = static_cast<int>(*pid), .pss_kib = pss_of(static_cast<int>(*pid))});
+        report.daemons.push_back(
+            {.name = program, .state = "running", .ready = true, .pid = static_cast<int>(*pid), .pss_kib = pss_of(static_cast<int>(*pid))});
     }
 }
 
@@ -115,7 +123,8 @@ void add_agents(Report& report, const Access& access) {
         if (has(report, "network-agent") && !reported("agent")) report.agents_unknown = "pilvi-network-agent has not reported yet";
         if (report.agents_unknown.empty() && has(report, "compute-agent")) {
             const json::value found = session.call("GET", session.endpoint("placement") + "/resource_providers");
-            if (array_or_empty(found.as_object(), "resource_providers").empty()) report.agents_unknown = "this node's resources are not at placement yet";
+            if (array_or_empty(found.as_object(), "resource_providers").empty())
+                report.agents_unknown = "this node's resources are not at placement yet";
         }
     } catch (const Error& error) {
         report.agents_unknown = error.message();
@@ -137,12 +146,17 @@ Report look(const Access& access) {
 json::object as_json(const Report& report) {
     json::array daemons, apis, agents;
     for (const DaemonRow& r : report.daemons)
-        daemons.push_back(json::object{{"name", r.name}, {"state", r.state}, {"ready", r.ready}, {"pid", r.pid}, {"pss_kib", r.pss_kib}, {"restarts", r.restarts}});
+        daemons.push_back(
+            json::object{{"name", r.name}, {"state", r.state}, {"ready", r.ready}, {"pid", r.pid}, {"pss_kib", r.pss_kib}, {"restarts", r.restarts}});
     for (const ApiRow& r : report.apis) apis.push_back(json::object{{"name", r.name}, {"ready", r.ready}, {"answer", r.answer}});
     for (const AgentRow& r : report.agents) agents.push_back(json::object{{"kind", r.kind}, {"host", r.host}, {"up", r.up}, {"enabled", r.enabled}});
     json::value unknown = nullptr;
     if (!report.agents_unknown.empty()) unknown = report.agents_unknown;
-    return {{"ready", report.ready()}, {"daemons", std::move(daemons)}, {"apis", std::move(apis)}, {"agents", std::move(agents)}, {"waiting_for", std::move(unknown)}};
+    return {{"ready", report.ready()},
+            {"daemons", std::move(daemons)},
+            {"apis", std::move(apis)},
+            {"agents", std::move(agents)},
+            {"waiting_for", std::move(unknown)}};
 }
 
 void print(const Report& report) {
@@ -152,10 +166,12 @@ void print(const Report& report) {
         sum += std::max<std::int64_t>(r.pss_kib, 0);
         std::puts(fmt::format("{:<22} {:<22} {:>9}  restarts {}", r.name, r.state, memory, r.restarts).c_str());
     }
-    if (!report.daemons.empty()) std::puts(fmt::format("{:<45} {:>9}", "memory in all (PSS)", fmt::format("{:.1f} MB", static_cast<double>(sum) / 1024)).substr(0).c_str());
+    if (!report.daemons.empty())
+        std::puts(fmt::format("{:<45} {:>9}", "memory in all (PSS)", fmt::format("{:.1f} MB", static_cast<double>(sum) / 1024)).substr(0).c_str());
     else std::puts("no daemon runs here");
     for (const ApiRow& r : report.apis) std::puts(fmt::format("{:<22} {:<22} {}", r.name, r.ready ? "answers" : "does not answer", r.answer).c_str());
-    for (const AgentRow& r : report.agents) std::puts(fmt::format("{:<22} {:<22} on {}", r.kind, !r.enabled ? "disabled" : r.up ? "up" : "down", r.host).c_str());
+    for (const AgentRow& r : report.agents)
+        std::puts(fmt::format("{:<22} {:<22} on {}", r.kind, !r.enabled ? "disabled" : r.up ? "up" : "down", r.host).c_str());
     if (!report.agents_unknown.empty()) std::puts(("agents: " + report.agents_unknown).c_str());
     std::puts(report.ready() ? "ready" : "not ready");
 }
@@ -163,9 +179,12 @@ void print(const Report& report) {
 std::string missing(const Report& report) {
     std::string out;
     const auto add = [&](const std::string& text) { out += (out.empty() ? "" : ", ") + text; };
-    for (const DaemonRow& r : report.daemons) if (!r.ready) add(r.name + " " + r.state);
-    for (const ApiRow& r : report.apis) if (!r.ready) add("API " + r.name);
-    for (const AgentRow& r : report.agents) if (!r.up && r.enabled) add(r.kind + " on " + r.host);
+    for (const DaemonRow& r : report.daemons)
+        if (!r.ready) add(r.name + " " + r.state);
+    for (const ApiRow& r : report.apis)
+        if (!r.ready) add("API " + r.name);
+    for (const AgentRow& r : report.agents)
+        if (!r.up && r.enabled) add(r.kind + " on " + r.host);
     if (!report.agents_unknown.empty()) add(report.agents_unknown);
     return out.empty() ? "the daemons" : out;
 }
@@ -184,10 +203,8 @@ int status(const Access& access, const StatusOptions& options) {
         std::this_thread::sleep_for(std::chrono::milliseconds(300));
         report = look(access);
     }
-    if (options.json)
-        std::puts(to_text(as_json(report)).c_str());
-    else
-        print(report);
+    if (options.json) std::puts(to_text(as_json(report)).c_str());
+    else print(report);
     return report.ready() ? 0 : 1;
 }
 

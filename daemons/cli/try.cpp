@@ -46,7 +46,8 @@ CloudOptions cloud_options(const TryOptions& options) {
     CloudOptions out{.directory = options.directory, .keep = options.keep, .seed = options.seed, .compute_agents = options.compute_agents};
     for (const std::string& setting : options.settings) {
         const std::size_t colon = setting.find(':');
-        if (colon == std::string::npos || setting.find('=', colon) == std::string::npos) throw Error(Errc::bad_request, "--set takes DAEMON:KEY=VALUE, not " + setting);
+        if (colon == std::string::npos || setting.find('=', colon) == std::string::npos)
+            throw Error(Errc::bad_request, "--set takes DAEMON:KEY=VALUE, not " + setting);
         out.settings.emplace_back(setting.substr(0, colon), setting.substr(colon + 1));
     }
     return out;

@@ -24,34 +24,35 @@ namespace {
 
 using enum SettingKind;
 
-constexpr auto settings = with_identity_settings("nova", {
-    {"listen.port", integer, "8780", "Port of the agent's own API (console output), for pilvi-compute.", 0, 65535},
-    {"agent.host", text, "", "Name of this node in the cloud; empty: the host name."},
-    {"agent.heartbeat", seconds, "20", "A report is sent at least this often.", 1, 60},
-    {"agent.url", text, "", "Base URL of the agent's own API as pilvi-compute reaches it; empty: this node's address and listen.port."},
-    {"agent.state", text, "/var/lib/pilvi/compute-agent", "Directory of the image cache and the instances."},
-    {"agent.stray_grace", seconds, "30", "A server on this node that nobody wants is removed after so long.", 0, 86400},
-    {"compute.url", text, "http://127.0.0.1:8774", "Where pilvi-compute listens; a path is ignored."},
-    {"agent.driver", text, "libvirt", "libvirt, or fake: servers that only seem to run, for tests of the API."},
-    {"agent.fake_delay", seconds, "0", "What a start takes with the fake driver.", 0, 3600},
-    {"libvirt.uri", text, "qemu:///system", "Connection to libvirt."},
-    {"libvirt.virt_type", text, "auto", "kvm, qemu (TCG), or auto: kvm where a trial guest runs."},
-    {"libvirt.cpu_mode", text, "auto", "host-passthrough, host-model, custom, none, or auto: host-model with KVM, custom without."},
-    {"libvirt.cpu_model", text, "Nehalem", "Processor of the guests with cpu_mode custom."},
-    {"libvirt.machine", text, "q35", "Machine type of guests whose image does not say hw_machine_type."},
-    {"libvirt.shutdown_timeout", seconds, "60", "A guest that was asked to shut down is ended after so long.", 0, 3600},
-    {"libvirt.spare_slots", integer, "16", "Free PCI Express ports of a guest for devices that are attached later.", 0, 24},
-    {"ovs.bridge", text, "br-int", "Integration bridge."},
-    {"ovs.datapath", text, "auto", "system, netdev, or auto: what the bridge says."},
-    {"images.force_raw", boolean, "true", "Keep images as raw files in the cache; else qcow2 stays qcow2."},
-    {"images.keep", seconds, "86400", "Images that no server on the node uses are kept so long.", 0, 31536000},
-    {"inventory.reserved_memory_mb", integer, "512", "Memory that is kept for the node itself.", 0, 1 << 30},
-    {"inventory.reserved_disk_gb", integer, "0", "Disk space that is kept for the node itself.", 0, 1 << 30},
-    {"inventory.reserved_cpus", integer, "0", "Processors that are kept for the node itself.", 0, 4096},
-    {"inventory.cpu_allocation_ratio", text, "16.0", "Virtual processors per real one."},
-    {"inventory.memory_allocation_ratio", text, "1.5", "Guests' memory per real memory."},
-    {"inventory.disk_allocation_ratio", text, "1.0", "Guests' disk space per real space."},
-});
+constexpr auto settings = with_identity_settings(
+    "nova", {
+                {"listen.port", integer, "8780", "Port of the agent's own API (console output), for pilvi-compute.", 0, 65535},
+                {"agent.host", text, "", "Name of this node in the cloud; empty: the host name."},
+                {"agent.heartbeat", seconds, "20", "A report is sent at least this often.", 1, 60},
+                {"agent.url", text, "", "Base URL of the agent's own API as pilvi-compute reaches it; empty: this node's address and listen.port."},
+                {"agent.state", text, "/var/lib/pilvi/compute-agent", "Directory of the image cache and the instances."},
+                {"agent.stray_grace", seconds, "30", "A server on this node that nobody wants is removed after so long.", 0, 86400},
+                {"compute.url", text, "http://127.0.0.1:8774", "Where pilvi-compute listens; a path is ignored."},
+                {"agent.driver", text, "libvirt", "libvirt, or fake: servers that only seem to run, for tests of the API."},
+                {"agent.fake_delay", seconds, "0", "What a start takes with the fake driver.", 0, 3600},
+                {"libvirt.uri", text, "qemu:///system", "Connection to libvirt."},
+                {"libvirt.virt_type", text, "auto", "kvm, qemu (TCG), or auto: kvm where a trial guest runs."},
+                {"libvirt.cpu_mode", text, "auto", "host-passthrough, host-model, custom, none, or auto: host-model with KVM, custom without."},
+                {"libvirt.cpu_model", text, "Nehalem", "Processor of the guests with cpu_mode custom."},
+                {"libvirt.machine", text, "q35", "Machine type of guests whose image does not say hw_machine_type."},
+                {"libvirt.shutdown_timeout", seconds, "60", "A guest that was asked to shut down is ended after so long.", 0, 3600},
+                {"libvirt.spare_slots", integer, "16", "Free PCI Express ports of a guest for devices that are attached later.", 0, 24},
+                {"ovs.bridge", text, "br-int", "Integration bridge."},
+                {"ovs.datapath", text, "auto", "system, netdev, or auto: what the bridge says."},
+                {"images.force_raw", boolean, "true", "Keep images as raw files in the cache; else qcow2 stays qcow2."},
+                {"images.keep", seconds, "86400", "Images that no server on the node uses are kept so long.", 0, 31536000},
+                {"inventory.reserved_memory_mb", integer, "512", "Memory that is kept for the node itself.", 0, 1 << 30},
+                {"inventory.reserved_disk_gb", integer, "0", "Disk space that is kept for the node itself.", 0, 1 << 30},
+                {"inventory.reserved_cpus", integer, "0", "Processors that are kept for the node itself.", 0, 4096},
+                {"inventory.cpu_allocation_ratio", text, "16.0", "Virtual processors per real one."},
+                {"inventory.memory_allocation_ratio", text, "1.5", "Guests' memory per real memory."},
+                {"inventory.disk_allocation_ratio", text, "1.0", "Guests' disk space per real space."},
+            });
 
 Micros micros(std::chrono::milliseconds time) { return time.count() * 1000; }
 
@@ -82,18 +83,27 @@ bool choose_kvm(const Config& config, CommandRunner& runner, const std::string& 
 class Running {
 public:
     explicit Running(Daemon& daemon)
-        : daemon_(daemon), config_(daemon.config()), state_(config_.text("agent.state")),
-          host_(config_.text("agent.host").empty() ? host_name() : config_.text("agent.host")), session_(session_options(config_)),
-          validator_(session_, session_options(config_).auth_url), qemu_img_(runner_), ovs_(runner_) {
+        : daemon_(daemon),
+          config_(daemon.config()),
+          state_(config_.text("agent.state")),
+          host_(config_.text("agent.host").empty() ? host_name() : config_.text("agent.host")),
+          session_(session_options(config_)),
+          validator_(session_, session_options(config_).auth_url),
+          qemu_img_(runner_),
+          ovs_(runner_) {
         std::filesystem::create_directories(state_);
         provider_id_ = stable_id(state_ + "/compute_id");
         make_hypervisor();
         make_servers();
-        inventory_ = std::make_unique<Inventory>(session_, InventoryOptions{
-            .host = host_, .provider_id = provider_id_, .reserved_memory_mib = config_.integer("inventory.reserved_memory_mb"),
-            .reserved_disk_gb = config_.integer("inventory.reserved_disk_gb"), .reserved_cpus = static_cast<int>(config_.integer("inventory.reserved_cpus")),
-            .cpu_ratio = ratio(config_, "inventory.cpu_allocation_ratio"), .memory_ratio = ratio(config_, "inventory.memory_allocation_ratio"),
-            .disk_ratio = ratio(config_, "inventory.disk_allocation_ratio")});
+        inventory_ =
+            std::make_unique<Inventory>(session_, InventoryOptions{.host = host_,
+                                                                   .provider_id = provider_id_,
+                                                                   .reserved_memory_mib = config_.integer("inventory.reserved_memory_mb"),
+                                                                   .reserved_disk_gb = config_.integer("inventory.reserved_disk_gb"),
+                                                                   .reserved_cpus = static_cast<int>(config_.integer("inventory.reserved_cpus")),
+                                                                   .cpu_ratio = ratio(config_, "inventory.cpu_allocation_ratio"),
+                                                                   .memory_ratio = ratio(config_, "inventory.memory_allocation_ratio"),
+                                                                   .disk_ratio = ratio(config_, "inventory.disk_allocation_ratio")});
     }
 
     void run() {
@@ -106,8 +116,9 @@ public:
         const std::string origin = compute.substr(0, compute.find('/', compute.find("://") + 3));
         base_url_ = origin + "/agent/v1";
         const auto heartbeat = std::chrono::duration_cast<std::chrono::seconds>(config_.seconds("agent.heartbeat"));
-        agent_ = std::make_unique<sync::Agent>(session_, sync::AgentOptions{.host = host_, .base_url = base_url_, .resync = heartbeat, .wait = heartbeat},
-                                               [this](const json::object& desired, std::chrono::milliseconds* again) { return pass(desired, again); });
+        agent_ =
+            std::make_unique<sync::Agent>(session_, sync::AgentOptions{.host = host_, .base_url = base_url_, .resync = heartbeat, .wait = heartbeat},
+                                          [this](const json::object& desired, std::chrono::milliseconds* again) { return pass(desired, again); });
         hypervisor_->on_event([this] { agent_->poke(); });
         gauges();
         agent_->start();
@@ -139,7 +150,9 @@ private:
         images_ = std::make_unique<ImageCache>(
             ImageCacheOptions{.directory = state_ + "/_base", .raw = config_.boolean("images.force_raw")}, qemu_img_,
             [this](const ImageRef& image, const std::function<void(std::string_view)>& sink) { fetch(image, sink); },
-            [this] { if (agent_) agent_->poke(); });
+            [this] {
+                if (agent_) agent_->poke();
+            });
         ServersOptions o;
         o.directory = state_ + "/instances";
         o.scratch = state_ + "/scratch";
@@ -169,8 +182,11 @@ private:
     void fetch(const ImageRef& image, const std::function<void(std::string_view)>& sink) {
         const http::Response response = session_.send({.url = session_.endpoint("image") + "/v2/images/" + image.id + "/file", .sink = sink});
         if (response.status == 200) return;
-        const Errc code = response.status == 404 ? Errc::not_found : response.status == 401 || response.status >= 500 ? Errc::unavailable : Errc::bad_gateway;
-        throw Error(response.status == 204 ? Errc::bad_request : code, fmt::format("The image {} cannot be fetched: the image service answered {}", image.id, response.status));
+        const Errc code = response.status == 404                             ? Errc::not_found
+                          : response.status == 401 || response.status >= 500 ? Errc::unavailable
+                                                                             : Errc::bad_gateway;
+        throw Error(response.status == 204 ? Errc::bad_request : code,
+                    fmt::format("The image {} cannot be fetched: the image service answered {}", image.id, response.status));
     }
 
     json::object pass(const json::object& desired, std::chrono::milliseconds* again) {
@@ -184,17 +200,33 @@ private:
         const Space space = space_of(state_);
         const std::int64_t disk = disk_gb(space);
         const std::string address = address_towards(host_of(base_url_));
-        json::object cpu{{"arch", facts.arch}, {"model", facts.cpu_model}, {"vendor", facts.cpu_vendor},
+        json::object cpu{{"arch", facts.arch},
+                         {"model", facts.cpu_model},
+                         {"vendor", facts.cpu_vendor},
                          {"topology", {{"cells", facts.cells}, {"sockets", facts.sockets}, {"cores", facts.cores}, {"threads", facts.threads}}},
                          {"features", json::value_from(facts.cpu_features)}};
         const std::int64_t reserved = config_.integer("inventory.reserved_memory_mb");
-        json::object out{{"hypervisor_type", facts.type}, {"hypervisor_version", facts.version}, {"hypervisor_hostname", host_}, {"provider_id", provider_id_},
-                         {"cpu_info", std::move(cpu)}, {"vcpus", facts.vcpus}, {"vcpus_used", used.vcpus}, {"memory_mb", facts.memory_mib},
-                         {"memory_mb_used", used.memory_mib + reserved}, {"memory_mb_reserved", reserved}, {"local_gb", disk}, {"local_gb_used", used.disk_gb},
-                         {"disk_available_least", space.available >> 30}, {"free_disk_gb", disk - used.disk_gb},
-                         {"free_ram_mb", facts.memory_mib - used.memory_mib - reserved}, {"running_vms", used.running}, {"host_ip", address}};
+        json::object out{{"hypervisor_type", facts.type},
+                         {"hypervisor_version", facts.version},
+                         {"hypervisor_hostname", host_},
+                         {"provider_id", provider_id_},
+                         {"cpu_info", std::move(cpu)},
+                         {"vcpus", facts.vcpus},
+                         {"vcpus_used", used.vcpus},
+                         {"memory_mb", facts.memory_mib},
+                         {"memory_mb_used", used.memory_mib + reserved},
+                         {"memory_mb_reserved", reserved},
+                         {"local_gb", disk},
+                         {"local_gb_used", used.disk_gb},
+                         {"disk_available_least", space.available >> 30},
+                         {"free_disk_gb", disk - used.disk_gb},
+                         {"free_ram_mb", facts.memory_mib - used.memory_mib - reserved},
+                         {"running_vms", used.running},
+                         {"host_ip", address}};
         const std::string url = config_.text("agent.url");
-        out["agent_url"] = url.empty() ? fmt::format("http://{}:{}", address.find(':') == std::string::npos ? address : "[" + address + "]", config_.integer("listen.port")) : url;
+        out["agent_url"] = url.empty() ? fmt::format("http://{}:{}", address.find(':') == std::string::npos ? address : "[" + address + "]",
+                                                     config_.integer("listen.port"))
+                                       : url;
         out["version"] = version();
         // A figure that always moves would make every pass a report: these two move with the heartbeat.
         const Micros now = now_micros();
@@ -227,7 +259,8 @@ private:
                 if (!said.empty()) log::info("this node's inventory is at placement");
                 said.clear();
             } catch (const std::exception& error) {
-                if (said != error.what()) log::warning(std::string("this node's inventory is not at placement, tried again every second: ") + error.what());
+                if (said != error.what())
+                    log::warning(std::string("this node's inventory is not at placement, tried again every second: ") + error.what());
                 said = error.what();
                 pause = std::chrono::seconds(1);
             }

@@ -34,7 +34,7 @@ struct App {
     AgentClient& agents;
     Options options = {};
     Clock now = &now_micros;
-    std::function<void()> wake = [] {};           // there is work for the worker
+    std::function<void()> wake = [] {};  // there is work for the worker
 };
 
 }  // namespace pilvi::compute

@@ -32,7 +32,8 @@ void serve(pilvi::Daemon& daemon) {
     worker.stop();
 }
 
-constexpr pilvi::DaemonSpec spec{.name = "compute", .description = "compute API, scheduler and the desired sets of the compute nodes", .settings = pilvi::compute::settings};
+constexpr pilvi::DaemonSpec spec{
+    .name = "compute", .description = "compute API, scheduler and the desired sets of the compute nodes", .settings = pilvi::compute::settings};
 
 }  // namespace
 

@@ -18,31 +18,75 @@ Instance Instance::from(const Row& row) {
     const auto flag = [&](bool& out) { out = row.at(at++).boolean(); };
     const auto time = [&](std::optional<Micros>& out) { out = row.at(at++).optional_integer(); };
     text(i.id), number(i.number), text(i.project_id), text(i.user_id), text(i.display_name), maybe(i.description), text(i.hostname), text(i.vm_state);
-    text(i.task_state), number(i.power_state), text(i.power), number(i.generation), flag(i.vif_plugged), text(i.host), text(i.node), text(i.requested_host);
+    text(i.task_state), number(i.power_state), text(i.power), number(i.generation), flag(i.vif_plugged), text(i.host), text(i.node),
+        text(i.requested_host);
     text(i.availability_zone), text(i.zone), text(i.image_id), text(i.image), text(i.kernel), text(i.ramdisk), text(i.flavor_id), text(i.flavor);
-    number(i.vcpus), number(i.memory_mb), maybe(i.key_name), maybe(i.key_data), maybe(i.user_data), flag(i.config_drive), text(i.metadata), text(i.tags);
-    text(i.requested_networks), text(i.requested_groups), text(i.hints), text(i.security_groups), text(i.addresses), text(i.network_info), maybe(i.fault);
+    number(i.vcpus), number(i.memory_mb), maybe(i.key_name), maybe(i.key_data), maybe(i.user_data), flag(i.config_drive), text(i.metadata),
+        text(i.tags);
+    text(i.requested_networks), text(i.requested_groups), text(i.hints), text(i.security_groups), text(i.addresses), text(i.network_info),
+        maybe(i.fault);
     text(i.locked_by), maybe(i.locked_reason), text(i.access_ip_v4), text(i.access_ip_v6), text(i.disk_config), maybe(i.root_device_name);
-    text(i.reservation_id), number(i.launch_index), text(i.group_id), number(i.created_at), number(i.updated_at), time(i.launched_at), time(i.terminated_at);
+    text(i.reservation_id), number(i.launch_index), text(i.group_id), number(i.created_at), number(i.updated_at), time(i.launched_at),
+        time(i.terminated_at);
     flag(i.deleted), flag(i.absent_seen);
     return i;
 }
 
 void Instance::insert(Tx& tx) const {
-    tx.insert("instances",
-              {{"id", id}, {"number", number}, {"project_id", project_id}, {"user_id", user_id}, {"display_name", display_name}, {"description", description},
-               {"hostname", hostname}, {"vm_state", vm_state}, {"task_state", or_null(task_state)}, {"power_state", power_state}, {"power", power},
-               {"generation", generation}, {"vif_plugged", vif_plugged}, {"host", or_null(host)}, {"node", or_null(node)},
-               {"requested_host", or_null(requested_host)}, {"availability_zone", or_null(availability_zone)}, {"zone", or_null(zone)}, {"image_id", image_id},
-               {"image", image}, {"kernel", or_null(kernel)}, {"ramdisk", or_null(ramdisk)}, {"flavor_id", flavor_id}, {"flavor", flavor}, {"vcpus", vcpus},
-               {"memory_mb", memory_mb}, {"key_name", key_name}, {"key_data", key_data}, {"user_data", user_data}, {"config_drive", config_drive},
-               {"metadata", metadata}, {"tags", tags}, {"requested_networks", requested_networks}, {"requested_groups", requested_groups}, {"hints", hints},
-               {"security_groups", security_groups}, {"addresses", addresses}, {"network_info", network_info}, {"fault", fault},
-               {"locked_by", or_null(locked_by)}, {"locked_reason", locked_reason}, {"access_ip_v4", or_null(access_ip_v4)},
-               {"access_ip_v6", or_null(access_ip_v6)}, {"disk_config", disk_config}, {"root_device_name", root_device_name},
-               {"reservation_id", reservation_id}, {"launch_index", launch_index}, {"group_id", or_null(group_id)}, {"created_at", created_at},
-               {"updated_at", updated_at}, {"launched_at", launched_at}, {"terminated_at", terminated_at}, {"deleted", deleted},
-               {"absent_seen", absent_seen}});
+    tx.insert("instances", {{"id", id},
+                            {"number", number},
+                            {"project_id", project_id},
+                            {"user_id", user_id},
+                            {"display_name", display_name},
+                            {"description", description},
+                            {"hostname", hostname},
+                            {"vm_state", vm_state},
+                            {"task_state", or_null(task_state)},
+                            {"power_state", power_state},
+                            {"power", power},
+                            {"generation", generation},
+                            {"vif_plugged", vif_plugged},
+                            {"host", or_null(host)},
+                            {"node", or_null(node)},
+                            {"requested_host", or_null(requested_host)},
+                            {"availability_zone", or_null(availability_zone)},
+                            {"zone", or_null(zone)},
+                            {"image_id", image_id},
+                            {"image", image},
+                            {"kernel", or_null(kernel)},
+                            {"ramdisk", or_null(ramdisk)},
+                            {"flavor_id", flavor_id},
+                            {"flavor", flavor},
+                            {"vcpus", vcpus},
+                            {"memory_mb", memory_mb},
+                            {"key_name", key_name},
+                            {"key_data", key_data},
+                            {"user_data", user_data},
+                            {"config_drive", config_drive},
+                            {"metadata", metadata},
+                            {"tags", tags},
+                            {"requested_networks", requested_networks},
+                            {"requested_groups", requested_groups},
+                            {"hints", hints},
+                            {"security_groups", security_groups},
+                            {"addresses", addresses},
+                            {"network_info", network_info},
+                            {"fault", fault},
+                            {"locked_by", or_null(locked_by)},
+                            {"locked_reason", locked_reason},
+                            {"access_ip_v4", or_null(access_ip_v4)},
+                            {"access_ip_v6", or_null(access_ip_v6)},
+                            {"disk_config", disk_config},
+                            {"root_device_name", root_device_name},
+                            {"reservation_id", reservation_id},
+                            {"launch_index", launch_index},
+                            {"group_id", or_null(group_id)},
+                            {"created_at", created_at},
+                            {"updated_at", updated_at},
+                            {"launched_at", launched_at},
+                            {"terminated_at", terminated_at},
+                            {"deleted", deleted},
+                            {"absent_seen", absent_seen}});
 }
 
 std::optional<Instance> find_instance(Tx& tx, std::string_view id) {
@@ -80,8 +124,15 @@ Operation Operation::from(const Row& row) {
 
 void begin_operation(Tx& tx, const Operation& o) {
     tx.exec("DELETE FROM operations WHERE instance_id = ?", {o.instance_id});
-    tx.insert("operations", {{"id", o.id}, {"instance_id", o.instance_id}, {"kind", o.kind}, {"step", o.step}, {"deadline", o.deadline},
-                             {"next_at", o.next_at}, {"attempts", o.attempts}, {"request_id", o.request_id}, {"data", to_text(o.data)}});
+    tx.insert("operations", {{"id", o.id},
+                             {"instance_id", o.instance_id},
+                             {"kind", o.kind},
+                             {"step", o.step},
+                             {"deadline", o.deadline},
+                             {"next_at", o.next_at},
+                             {"attempts", o.attempts},
+                             {"request_id", o.request_id},
+                             {"data", to_text(o.data)}});
 }
 
 std::optional<Operation> find_operation(Tx& tx, std::string_view instance_id) {
@@ -102,9 +153,10 @@ void hurry_operation(Tx& tx, std::string_view instance_id, Micros now) {
 
 void begin_action(Tx& tx, std::string_view instance_id, std::string_view request_id, std::string_view action, std::string_view user_id,
                   std::string_view project_id, Micros now) {
-    tx.exec("INSERT INTO actions (id, instance_id, request_id, action, user_id, project_id, message, started_at, updated_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?) ON CONFLICT DO NOTHING",
-            {new_uuid(), instance_id, request_id, action, user_id, project_id, now, now});
+    tx.exec(
+        "INSERT INTO actions (id, instance_id, request_id, action, user_id, project_id, message, started_at, updated_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?) ON CONFLICT DO NOTHING",
+        {new_uuid(), instance_id, request_id, action, user_id, project_id, now, now});
 }
 
 namespace {
@@ -118,13 +170,14 @@ void begin_event(Tx& tx, std::string_view instance_id, std::string_view request_
     if (!action) return;
     if (tx.one("SELECT number FROM action_events WHERE action_id = ? AND name = ? AND finished_at IS NULL", {*action, name})) return;
     const std::int64_t number = tx.scalar("SELECT COALESCE(MAX(number), 0) + 1 FROM action_events WHERE action_id = ?", {*action}).integer();
-    tx.insert("action_events", {{"action_id", *action}, {"number", number}, {"name", name}, {"host", host.empty() ? Value(nullptr) : Value(host)},
-                                {"started_at", now}});
+    tx.insert(
+        "action_events",
+        {{"action_id", *action}, {"number", number}, {"name", name}, {"host", host.empty() ? Value(nullptr) : Value(host)}, {"started_at", now}});
     tx.exec("UPDATE actions SET updated_at = ? WHERE id = ?", {now, *action});
 }
 
-void finish_event(Tx& tx, std::string_view instance_id, std::string_view request_id, std::string_view name, bool success, std::string_view details, Micros now,
-                  std::string_view host) {
+void finish_event(Tx& tx, std::string_view instance_id, std::string_view request_id, std::string_view name, bool success, std::string_view details,
+                  Micros now, std::string_view host) {
     const auto action = action_of(tx, instance_id, request_id);
     if (!action) return;
     Values values{success ? "Success" : "Error", details.empty() ? Value(nullptr) : Value(details), now};

@@ -11,12 +11,16 @@ namespace {
 
 constexpr Setting table[] = {
     {"listen.port", SettingKind::integer, "5000", "TCP port; 0 picks a free one and prints it.", 0, 65535},
-    {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/identity/identity.sqlite", "sqlite:FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."},
-    {"fernet.directory", SettingKind::text, "/var/lib/pilvi/identity/fernet-keys", "Key repository: files 0, 1, 2, ...; the highest number encrypts."},
-    {"credential.directory", SettingKind::text, "", "Key repository that seals stored credentials, whose keys stay; credential-keys beside fernet.directory where it is empty."},
+    {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/identity/identity.sqlite",
+     "sqlite:FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."},
+    {"fernet.directory", SettingKind::text, "/var/lib/pilvi/identity/fernet-keys",
+     "Key repository: files 0, 1, 2, ...; the highest number encrypts."},
+    {"credential.directory", SettingKind::text, "",
+     "Key repository that seals stored credentials, whose keys stay; credential-keys beside fernet.directory where it is empty."},
     {"fernet.max_active_keys", SettingKind::integer, "3", "Keys left after a rotation, the staged one included.", 3, 1000},
     {"token.lifetime", SettingKind::seconds, "3600", "How long a token is valid, in seconds.", 10, 604'800},
-    {"token.expired_window", SettingKind::seconds, "172800", "How long after its end a service may still validate a token (?allow_expired).", 0, 2'592'000},
+    {"token.expired_window", SettingKind::seconds, "172800", "How long after its end a service may still validate a token (?allow_expired).", 0,
+     2'592'000},
     {"password.operations", SettingKind::integer, "5", "Passes of argon2id over its memory.", 1, 1000},
     {"password.memory_kib", SettingKind::integer, "7168", "Memory of one argon2id hash in KiB, held only while a password is checked.", 8, 1'048'576},
     {"password.at_once", SettingKind::integer, "2", "Passwords checked at the same time; other logins wait.", 1, 64},
@@ -58,8 +62,13 @@ TokenSettings token_settings(const Config& config) {
 
 api::ServiceSpec service_spec() {
     return {
-        .style = {.dialect = api::Dialect::identity, .service_type = "identity", .unknown = api::Unknown::keep, .token_before_route = false,
-                  .page_limit = 0, .strict_sort = false, .update_method = "PATCH"},
+        .style = {.dialect = api::Dialect::identity,
+                  .service_type = "identity",
+                  .unknown = api::Unknown::keep,
+                  .token_before_route = false,
+                  .page_limit = 0,
+                  .strict_sort = false,
+                  .update_method = "PATCH"},
         .resources = {&domain_resource, &project_resource, &user_resource, &group_resource, &role_resource, &region_resource, &service_resource,
                       &endpoint_resource, &credential_resource},
         .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),

@@ -16,9 +16,8 @@ struct StandardService {
     std::string_view url;  // behind http://HOST
 };
 constexpr StandardService standard_services[] = {
-    {"identity", "keystone", "Identity", ":5000/v3"},      {"image", "glance", "Image", ":9292"},
-    {"placement", "placement", "Placement", ":8778"},      {"compute", "nova", "Compute", ":8774/v2.1"},
-    {"network", "neutron", "Network", ":9696"},
+    {"identity", "keystone", "Identity", ":5000/v3"}, {"image", "glance", "Image", ":9292"},      {"placement", "placement", "Placement", ":8778"},
+    {"compute", "nova", "Compute", ":8774/v2.1"},     {"network", "neutron", "Network", ":9696"},
 };
 
 constexpr std::string_view persona_roles[] = {"admin", "manager", "member", "reader", "service"};
@@ -71,16 +70,29 @@ private:
 
     void domain() {
         need("projects", "id = 'default'", {},
-             {{"id", "default"}, {"name", "Default"}, {"description", "The default domain"}, {"enabled", 1}, {"is_domain", 1}, {"options", "{}"},
-              {"valid_from", 0}, {"extra", "{}"}},
+             {{"id", "default"},
+              {"name", "Default"},
+              {"description", "The default domain"},
+              {"enabled", 1},
+              {"is_domain", 1},
+              {"options", "{}"},
+              {"valid_from", 0},
+              {"extra", "{}"}},
              "domain Default");
         enable("projects", "default", "domain Default");
     }
 
     void project(const std::string& name, const std::string& description) {
         projects_[name] = need("projects", "domain_id = 'default' AND name = ?", {name},
-                               {{"name", name}, {"domain_id", "default"}, {"parent_id", "default"}, {"description", description}, {"enabled", 1},
-                                {"is_domain", 0}, {"options", "{}"}, {"valid_from", 0}, {"extra", "{}"}},
+                               {{"name", name},
+                                {"domain_id", "default"},
+                                {"parent_id", "default"},
+                                {"description", description},
+                                {"enabled", 1},
+                                {"is_domain", 0},
+                                {"options", "{}"},
+                                {"valid_from", 0},
+                                {"extra", "{}"}},
                                "project " + name);
         enable("projects", projects_[name], "project " + name);
     }
@@ -101,19 +113,26 @@ private:
         const Value fresh = hash == hashes_.end() ? Value() : Value(hash->second);
         const std::size_t before = changes_.size();
         users_[name] = need("users", "domain_id = 'default' AND name = ?", {name},
-                            {{"name", name}, {"domain_id", "default"}, {"enabled", 1}, {"password_hash", fresh}, {"valid_from", 0}, {"options", "{}"},
+                            {{"name", name},
+                             {"domain_id", "default"},
+                             {"enabled", 1},
+                             {"password_hash", fresh},
+                             {"valid_from", 0},
+                             {"options", "{}"},
                              {"extra", "{}"}},
                             "user " + name);
         if (changes_.size() > before) return;
         enable("users", users_[name], "user " + name);
         if (fresh.is_null()) return;
-        tx_.exec("UPDATE users SET password_hash = ?, password_expires_at = NULL, valid_from = ? WHERE id = ?", {fresh, now_ / 1'000'000 + 1, users_[name]});
+        tx_.exec("UPDATE users SET password_hash = ?, password_expires_at = NULL, valid_from = ? WHERE id = ?",
+                 {fresh, now_ / 1'000'000 + 1, users_[name]});
         changed("set the password of user " + name);
     }
 
     void grant(const std::string& user, std::string_view target_type, const std::string& target_id, std::string_view role) {
         if (tx_.exec("INSERT INTO assignments (actor_type, actor_id, target_type, target_id, role_id, inherited) VALUES ('user', ?, ?, ?, ?, 0)"
-                     " ON CONFLICT DO NOTHING", {users_[user], target_type, target_id, roles_[std::string(role)]}) > 0)
+                     " ON CONFLICT DO NOTHING",
+                     {users_[user], target_type, target_id, roles_[std::string(role)]}) > 0)
             changed("granted role " + std::string(role) + " to user " + user + " on " + std::string(target_type));
     }
 
@@ -128,15 +147,15 @@ private:
                 name = s.name;
                 description = s.description;
             }
-        const std::string id = need("services", "type = ?", {type},
-                                    {{"type", type}, {"name", name}, {"description", description}, {"enabled", 1}, {"extra", "{}"}}, "service " + type);
+        const std::string id =
+            need("services", "type = ?", {type}, {{"type", type}, {"name", name}, {"description", description}, {"enabled", 1}, {"extra", "{}"}},
+                 "service " + type);
         enable("services", id, "service " + type);
         for (const std::string_view interface : {"public", "internal", "admin"}) {
             const std::string what = std::string(interface) + " endpoint of " + type;
-            const std::string endpoint = need("endpoints", "service_id = ? AND interface = ? AND region_id = ?", {id, interface, plan_.region},
-                                              {{"interface", interface}, {"service_id", id}, {"region_id", plan_.region}, {"url", url}, {"enabled", 1},
-                                               {"extra", "{}"}},
-                                              what);
+            const std::string endpoint = need(
+                "endpoints", "service_id = ? AND interface = ? AND region_id = ?", {id, interface, plan_.region},
+                {{"interface", interface}, {"service_id", id}, {"region_id", plan_.region}, {"url", url}, {"enabled", 1}, {"extra", "{}"}}, what);
             if (tx_.exec("UPDATE endpoints SET url = ?, enabled = 1 WHERE id = ? AND (url <> ? OR enabled = 0)", {url, endpoint, url}) > 0)
                 changed("set the URL of the " + what + " to " + url);
         }

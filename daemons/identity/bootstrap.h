@@ -15,7 +15,7 @@ struct BootstrapPlan {
     Secret admin_password;                            // of user admin
     std::map<std::string, Secret> service_passwords;  // by user: nova, neutron, glance, placement, ...
     std::string region = "RegionOne";
-    std::map<std::string, std::string> endpoints;     // service type -> URL of its public, internal and admin endpoint
+    std::map<std::string, std::string> endpoints;  // service type -> URL of its public, internal and admin endpoint
 };
 
 // The endpoints of the standard services on `host`, with the original's ports.

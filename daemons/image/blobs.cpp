@@ -79,7 +79,8 @@ std::size_t Blobs::remove_orphans(const std::set<std::string>& known) const {
     std::error_code failed;
     for (const auto& entry : std::filesystem::directory_iterator(directory_ + "/incoming", failed)) removed += ::unlink(entry.path().c_str()) == 0;
     for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
-        if (const std::string name = entry.path().filename().string(); is_uuid_like(name) && !known.contains(name)) removed += ::unlink(entry.path().c_str()) == 0;
+        if (const std::string name = entry.path().filename().string(); is_uuid_like(name) && !known.contains(name))
+            removed += ::unlink(entry.path().c_str()) == 0;
     return removed;
 }
 

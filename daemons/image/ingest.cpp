@@ -106,7 +106,8 @@ void write_all(int fd, const char* bytes, std::size_t size, std::uint64_t offset
         const ssize_t wrote = ::pwrite(fd, bytes, size, static_cast<off_t>(offset));
         if (wrote < 0 && errno == EINTR) continue;
         if (wrote < 0) {
-            if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) throw Error(Errc::too_large, "Image storage media is full: " + std::string(std::strerror(errno)));
+            if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+                throw Error(Errc::too_large, "Image storage media is full: " + std::string(std::strerror(errno)));
             throw Error(Errc::unavailable, "Insufficient permissions on image storage media: " + std::string(std::strerror(errno)));
         }
         bytes += wrote;
@@ -134,7 +135,8 @@ Ingested ingest(http::BodyReader& body, int fd, std::uint64_t most) {
     for (bool more = true; more;) {
         Block& block = ring.next();
         more = fill(body, block);
-        if (out.size + block.used > most) throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
+        if (out.size + block.used > most)
+            throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
         write_all(fd, block.bytes.data(), block.used, out.size);
         out.size += block.used;
         if (!more && !ring.started()) {  // a small image: not worth two threads

@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
         image::recover(*store, blobs);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
-        image::App app{.blobs = blobs, .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
+        image::App app{.blobs = blobs,
+                       .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
                        .need_signature = config.boolean("store.need_signature")};
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
         if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);

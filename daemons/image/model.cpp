@@ -11,7 +11,10 @@ std::string marks(std::size_t count) {
     return out;
 }
 
-template <class T> json::value or_null(const std::optional<T>& value) { return value ? json::value(*value) : json::value(nullptr); }
+template <class T>
+json::value or_null(const std::optional<T>& value) {
+    return value ? json::value(*value) : json::value(nullptr);
+}
 
 Image read_row(const Row& row) {
     Image i;
@@ -78,7 +81,8 @@ std::vector<Image> images_of(Tx& tx, const std::vector<Row>& rows) {
     const std::string in = " WHERE image_id IN (" + marks(ids.size()) + ")";
     for (const Row& row : tx.query("SELECT image_id, name, value FROM image_properties" + in, ids))
         images[index.at(row.at(0).text())].properties[row.at(1).text()] = row.at(2).text();
-    for (const Row& row : tx.query("SELECT image_id, value FROM image_tags" + in, ids)) images[index.at(row.at(0).text())].tags.insert(row.at(1).text());
+    for (const Row& row : tx.query("SELECT image_id, value FROM image_tags" + in, ids))
+        images[index.at(row.at(0).text())].tags.insert(row.at(1).text());
     return images;
 }
 
@@ -100,7 +104,8 @@ Image visible_image(const api::Call& call, Tx& tx, std::string_view id, std::str
     Values parameters{Value(id)};
     const std::string visible = visible_condition(call.who, parameters);
     std::vector<Image> found = images_of(
-        tx, tx.query("SELECT " + std::string(image_columns) + " FROM images t WHERE t.id = ?" + (visible.empty() ? "" : " AND (" + visible + ")"), parameters));
+        tx, tx.query("SELECT " + std::string(image_columns) + " FROM images t WHERE t.id = ?" + (visible.empty() ? "" : " AND (" + visible + ")"),
+                     parameters));
     if (found.empty()) {
         std::string message(words);
         message.replace(message.find("{}"), 2, id.substr(0, 255));
@@ -173,6 +178,8 @@ json::object policy_target(const api::Call& call, Tx& tx, const Image& i) {
 }
 
 void image_target(api::Call& call, Tx& tx, json::object& target) { target_with_words(call, tx, target, "No image found with ID {}"); }
-void image_target_for_delete(api::Call& call, Tx& tx, json::object& target) { target_with_words(call, tx, target, "Failed to find image {} to delete"); }
+void image_target_for_delete(api::Call& call, Tx& tx, json::object& target) {
+    target_with_words(call, tx, target, "Failed to find image {} to delete");
+}
 
 }  // namespace pilvi::image

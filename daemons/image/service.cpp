@@ -45,7 +45,8 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
 }
 
 void recover(Store& store, const Blobs& blobs) {
-    const std::int64_t reset = store.write([](Tx& tx) { return tx.exec("UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL WHERE status = 'saving'"); });
+    const std::int64_t reset =
+        store.write([](Tx& tx) { return tx.exec("UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL WHERE status = 'saving'"); });
     std::set<std::string> known;
     store.read([&](Tx& tx) {
         for (const Row& row : tx.query("SELECT id FROM images WHERE status = 'active' OR status = 'deactivated'")) known.insert(row.at(0).text());

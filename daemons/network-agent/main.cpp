@@ -9,8 +9,10 @@
 using namespace pilvi;
 
 int main(int argc, char** argv) {
-    DaemonSpec spec{.name = "network-agent", .description = "Open vSwitch, DHCP, routers and security groups of one node",
-                    .settings = network_agent::settings_table(), .http = false};
+    DaemonSpec spec{.name = "network-agent",
+                    .description = "Open vSwitch, DHCP, routers and security groups of one node",
+                    .settings = network_agent::settings_table(),
+                    .http = false};
     return daemon_main(argc, argv, spec, [](Daemon& daemon) {
         const Config& config = daemon.config();
         network_agent::AgentSettings settings = network_agent::agent_settings(config);
@@ -27,9 +29,10 @@ int main(int argc, char** argv) {
         }
         SystemCommandRunner runner;
         network_agent::Reconciler reconciler(runner, settings);
-        sync::Agent agent(session, options, [&](const json::object& desired, std::chrono::milliseconds* again) { return reconciler.pass(desired, again); });
-        network_agent::Watcher watcher(settings.ovs.db(), {settings.ovs.pid_file(), settings.metadata_socket},
-                                       [&] { return reconciler.children(); }, [&] { agent.poke(); });
+        sync::Agent agent(session, options,
+                          [&](const json::object& desired, std::chrono::milliseconds* again) { return reconciler.pass(desired, again); });
+        network_agent::Watcher watcher(
+            settings.ovs.db(), {settings.ovs.pid_file(), settings.metadata_socket}, [&] { return reconciler.children(); }, [&] { agent.poke(); });
         agent.start();
         daemon.run([&] { return agent.alive(); }, [&] { agent.poke(); });
     });

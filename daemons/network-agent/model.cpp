@@ -10,9 +10,7 @@ namespace pilvi::network_agent {
 
 namespace {
 
-[[noreturn]] void broken(const std::string& what) {
-    throw Error(Errc::bad_gateway, "The desired set is not understood: " + what);
-}
+[[noreturn]] void broken(const std::string& what) { throw Error(Errc::bad_gateway, "The desired set is not understood: " + what); }
 
 std::string id_of(const json::object& object, std::string_view key) {
     std::string id = string_or(object, key);
@@ -110,8 +108,8 @@ Port port_of(const json::object& object) {
     }
     for (const auto& item : array_or_empty(object, "allowed_address_pairs")) {
         const auto& pair = as_object(item, "allowed_address_pairs");
-        port.allowed_pairs.push_back({.address = cidr_of(string_or(pair, "ip_address")),
-                                      .mac = normalize_mac(string_or(pair, "mac_address")).value_or(port.mac)});
+        port.allowed_pairs.push_back(
+            {.address = cidr_of(string_or(pair, "ip_address")), .mac = normalize_mac(string_or(pair, "mac_address")).value_or(port.mac)});
     }
     port.hostname = string_or(object, "hostname");
     return port;

@@ -77,7 +77,7 @@ struct Port {
 struct SecurityRule {
     std::string id;
     bool ingress = true;
-    int version = 4;  // of IP
+    int version = 4;       // of IP
     std::string protocol;  // name or number as on the wire, "" for any
     std::optional<int> port_min, port_max;
     std::optional<Cidr> remote_prefix;

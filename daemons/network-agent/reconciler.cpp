@@ -26,25 +26,30 @@ struct Reconciler::Round {
     std::string datapath;
     OvsSnapshot snapshot;
     std::set<std::string> kernel_devices;
-    std::map<std::string, DhcpPlan> dhcp;           // by network
-    std::map<std::string, RouterPlan> routers;      // by router
+    std::map<std::string, DhcpPlan> dhcp;       // by network
+    std::map<std::string, RouterPlan> routers;  // by router
     std::vector<PluggedPort> own_ports;
-    std::map<std::string, std::string> own_failures;        // namespace -> reason
-    std::map<std::string, int> vlans;               // by network
+    std::map<std::string, std::string> own_failures;  // namespace -> reason
+    std::map<std::string, int> vlans;                 // by network
     std::vector<WiredPort> wired;
     std::vector<WiredNetwork> networks;
-    std::map<std::string, std::pair<bool, std::string>> ports;      // port -> active, reason
-    std::map<std::string, std::string> dhcp_failures;       // network -> reason
+    std::map<std::string, std::pair<bool, std::string>> ports;  // port -> active, reason
+    std::map<std::string, std::string> dhcp_failures;           // network -> reason
     std::map<std::string, std::string> router_failures;
-    std::set<std::string> fresh;                    // namespaces made in this pass
+    std::set<std::string> fresh;  // namespaces made in this pass
     std::chrono::milliseconds again{0};
     bool netdev() const { return datapath == "netdev"; }
     void retry(std::chrono::milliseconds delay) { again = again.count() == 0 ? delay : std::min(again, delay); }
 };
 
 Reconciler::Reconciler(CommandRunner& runner, AgentSettings settings)
-    : settings_(std::move(settings)), runner_(runner), db_(settings_.ovs.db()), ovs_(runner, settings_.ovs), spaces_(runner),
-      dnsmasq_(runner, settings_.dhcp_directory), metadata_(settings_.metadata_socket) {
+    : settings_(std::move(settings)),
+      runner_(runner),
+      db_(settings_.ovs.db()),
+      ovs_(runner, settings_.ovs),
+      spaces_(runner),
+      dnsmasq_(runner, settings_.dhcp_directory),
+      metadata_(settings_.metadata_socket) {
     settings_.dnsmasq_user = user_or_root(settings_.dnsmasq_user);
 }
 
@@ -319,7 +324,8 @@ void Reconciler::routers(Round& round) {
 
 void Reconciler::forget_connections(const std::string& id, const Router& router) {
     try {
-        spaces_.inside(router_namespace(id), [&] { delete_connections([&](const Connection& connection) { return contradicts(router, connection); }); });
+        spaces_.inside(router_namespace(id),
+                       [&] { delete_connections([&](const Connection& connection) { return contradicts(router, connection); }); });
         complain("connections of router " + id, "");
     } catch (const Error& error) {
         complain("connections of router " + id, error.message());
@@ -429,11 +435,14 @@ json::object Reconciler::report(Round& round) {
         routers[id] = {{"status", failed ? "ERROR" : "ACTIVE"}, {"reason", failed ? failure->second : ""}, {"floating_ips", std::move(floating)}};
     }
     for (const auto& [physical_network, bridge] : settings_.bridge_mappings) mappings[physical_network] = bridge;
-    json::object configurations{{"bridge_mappings", mappings}, {"tunneling_ip", settings_.tunnel_ip}, {"tunnel_types", json::array{"vxlan"}},
-                                {"datapath_type", round.datapath}, {"integration_bridge", "br-int"}, {"devices", round.wired.size()},
-                                {"networks", round.dhcp.size()}, {"routers", round.routers.size()}};
-    json::object agent{{"tunnel_ip", settings_.tunnel_ip}, {"bridge_mappings", std::move(mappings)}, {"datapath", round.datapath},
-                       {"configurations", std::move(configurations)}, {"version", version()}};
+    json::object configurations{{"bridge_mappings", mappings},     {"tunneling_ip", settings_.tunnel_ip}, {"tunnel_types", json::array{"vxlan"}},
+                                {"datapath_type", round.datapath}, {"integration_bridge", "br-int"},      {"devices", round.wired.size()},
+                                {"networks", round.dhcp.size()},   {"routers", round.routers.size()}};
+    json::object agent{{"tunnel_ip", settings_.tunnel_ip},
+                       {"bridge_mappings", std::move(mappings)},
+                       {"datapath", round.datapath},
+                       {"configurations", std::move(configurations)},
+                       {"version", version()}};
     return {{"ports", std::move(ports)}, {"networks", std::move(networks)}, {"routers", std::move(routers)}, {"agent", std::move(agent)}};
 }
 

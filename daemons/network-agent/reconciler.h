@@ -71,22 +71,22 @@ private:
     Dnsmasq dnsmasq_;
     MetadataControl metadata_;
     ConjunctionIds conjunctions_;
-    std::string instance_;                          // of the switch that holds applied_
-    std::map<std::string, FlowSet> applied_;        // per bridge
+    std::string instance_;                    // of the switch that holds applied_
+    std::map<std::string, FlowSet> applied_;  // per bridge
     struct Space {
         NamespacePlan plan;
         std::chrono::steady_clock::time_point checked;
     };
     std::map<std::string, Space> applied_spaces_;
-    std::map<std::string, std::string> applied_rulesets_;   // per namespace
+    std::map<std::string, std::string> applied_rulesets_;  // per namespace
     struct Announcement {
         std::string space, device, address;
         int left;
     };
     std::vector<Announcement> announcements_;
-    std::set<std::string> known_dhcp_;              // networks whose dnsmasq has read its files since the agent started
-    std::set<std::string> stale_spaces_;            // made anew since their listening sockets were handed over
-    std::map<std::string, std::string> complaints_; // logged last, per object
+    std::set<std::string> known_dhcp_;               // networks whose dnsmasq has read its files since the agent started
+    std::set<std::string> stale_spaces_;             // made anew since their listening sockets were handed over
+    std::map<std::string, std::string> complaints_;  // logged last, per object
     mutable std::mutex mutex_;
     std::set<int> children_;
 

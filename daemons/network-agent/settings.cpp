@@ -13,20 +13,23 @@ namespace pilvi::network_agent {
 
 namespace {
 
-constexpr auto table = with_identity_settings("neutron", {
-    {"agent.host", SettingKind::text, "", "This node's name as the network daemon knows it (binding:host_id); empty: the host name."},
-    {"agent.driver", SettingKind::text, "ovs", "ovs: Open vSwitch; fake: reports every port as wired and touches nothing."},
-    {"agent.resync", SettingKind::seconds, "60", "A whole pass at least this often.", 5, 3600},
-    {"network.url", SettingKind::text, "http://127.0.0.1:9696", "Base URL of the network daemon."},
-    {"ovs.datapath", SettingKind::text, "auto", "auto, system (kernel) or netdev (userspace)."},
-    {"ovs.run_dir", SettingKind::text, "/run/openvswitch", "Where the sockets of Open vSwitch are."},
-    {"external.bridge_mappings", SettingKind::list, "public:br-ex", "Provider networks as physical_network:bridge."},
-    {"external.bridge_address", SettingKind::text, "", "Address with prefix that this host gets on the first provider bridge (it then is the external gateway); empty: none."},
-    {"tunnel.local_ip", SettingKind::text, "", "This node's VXLAN endpoint; empty: no tunnels."},
-    {"dhcp.directory", SettingKind::text, "/var/lib/pilvi/network-agent/dhcp", "Files of the dnsmasq processes, one directory a network."},
-    {"dhcp.user", SettingKind::text, "dnsmasq", "User that dnsmasq changes to (root where there is no such user)."},
-    {"metadata.control_socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Control socket of pilvi-metadata; empty: no metadata."},
-});
+constexpr auto table = with_identity_settings(
+    "neutron",
+    {
+        {"agent.host", SettingKind::text, "", "This node's name as the network daemon knows it (binding:host_id); empty: the host name."},
+        {"agent.driver", SettingKind::text, "ovs", "ovs: Open vSwitch; fake: reports every port as wired and touches nothing."},
+        {"agent.resync", SettingKind::seconds, "60", "A whole pass at least this often.", 5, 3600},
+        {"network.url", SettingKind::text, "http://127.0.0.1:9696", "Base URL of the network daemon."},
+        {"ovs.datapath", SettingKind::text, "auto", "auto, system (kernel) or netdev (userspace)."},
+        {"ovs.run_dir", SettingKind::text, "/run/openvswitch", "Where the sockets of Open vSwitch are."},
+        {"external.bridge_mappings", SettingKind::list, "public:br-ex", "Provider networks as physical_network:bridge."},
+        {"external.bridge_address", SettingKind::text, "",
+         "Address with prefix that this host gets on the first provider bridge (it then is the external gateway); empty: none."},
+        {"tunnel.local_ip", SettingKind::text, "", "This node's VXLAN endpoint; empty: no tunnels."},
+        {"dhcp.directory", SettingKind::text, "/var/lib/pilvi/network-agent/dhcp", "Files of the dnsmasq processes, one directory a network."},
+        {"dhcp.user", SettingKind::text, "dnsmasq", "User that dnsmasq changes to (root where there is no such user)."},
+        {"metadata.control_socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Control socket of pilvi-metadata; empty: no metadata."},
+    });
 
 }  // namespace
 
@@ -86,15 +89,19 @@ json::object fake_pass(const json::object& desired, const std::string& host) {
         json::object floating;
         for (const auto& address : array_or_empty(router, "floating_ips")) floating[string_or(address.as_object(), "id")] = "ACTIVE";
         for (const auto& interface : array_or_empty(router, "interfaces")) ports[string_or(interface.as_object(), "port_id")] = active;
-        if (const auto* gateway = find(router, "gateway"); gateway && gateway->is_object()) ports[string_or(gateway->get_object(), "port_id")] = active;
+        if (const auto* gateway = find(router, "gateway"); gateway && gateway->is_object())
+            ports[string_or(gateway->get_object(), "port_id")] = active;
         routers[string_or(router, "id")] = {{"status", "ACTIVE"}, {"reason", ""}, {"floating_ips", std::move(floating)}};
     }
     json::object mappings{{"public", "br-ex"}};
     return {{"ports", std::move(ports)},
             {"networks", std::move(networks)},
             {"routers", std::move(routers)},
-            {"agent", json::object{{"tunnel_ip", ""}, {"bridge_mappings", mappings}, {"datapath", "fake"},
-                                   {"configurations", json::object{{"bridge_mappings", mappings}, {"datapath_type", "fake"}}}, {"version", version()}}}};
+            {"agent", json::object{{"tunnel_ip", ""},
+                                   {"bridge_mappings", mappings},
+                                   {"datapath", "fake"},
+                                   {"configurations", json::object{{"bridge_mappings", mappings}, {"datapath_type", "fake"}}},
+                                   {"version", version()}}}};
 }
 
 }  // namespace pilvi::network_agent

@@ -10,8 +10,12 @@
 namespace pilvi::network_agent {
 
 Watcher::Watcher(std::string database, std::vector<std::string> files, std::function<std::set<int>()> children, std::function<void()> changed)
-    : database_(std::move(database)), files_(std::move(files)), children_(std::move(children)), changed_(std::move(changed)),
-      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), thread_([this] { run(); }) {}
+    : database_(std::move(database)),
+      files_(std::move(files)),
+      children_(std::move(children)),
+      changed_(std::move(changed)),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this] { run(); }) {}
 
 Watcher::~Watcher() {
     std::uint64_t one = 1;

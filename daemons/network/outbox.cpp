@@ -44,7 +44,9 @@ Micros pause_after(std::int64_t attempts) { return std::min<Micros>(longest_paus
 Outbox::Outbox(Store& store, Send send, Clock clock) : store_(store), send_(std::move(send)), clock_(std::move(clock)) {}
 Outbox::~Outbox() { stop(); }
 
-void Outbox::start() { thread_ = std::thread([this] { run(); }); }
+void Outbox::start() {
+    thread_ = std::thread([this] { run(); });
+}
 
 void Outbox::stop() {
     {
@@ -66,8 +68,11 @@ void Outbox::wake() {
 std::size_t Outbox::flush() {
     const auto events = store_.read([&](Tx& tx) {
         std::vector<Event> out;
-        for (const Row& row : tx.query("SELECT id, name, server_id, port_id, created_at, attempts FROM outbox WHERE due_at <= ? ORDER BY created_at, id LIMIT 100", {clock_()}))
-            out.push_back({row.text("id"), row.text("name"), row.text("server_id"), row.text("port_id"), row.integer("created_at"), row.integer("attempts")});
+        for (const Row& row :
+             tx.query("SELECT id, name, server_id, port_id, created_at, attempts FROM outbox WHERE due_at <= ? ORDER BY created_at, id LIMIT 100",
+                      {clock_()}))
+            out.push_back(
+                {row.text("id"), row.text("name"), row.text("server_id"), row.text("port_id"), row.integer("created_at"), row.integer("attempts")});
         return out;
     });
     if (events.empty()) return 0;

@@ -7,7 +7,8 @@ namespace {
 
 constexpr Setting own[] = {
     {"listen.port", SettingKind::integer, "9696", "TCP port.", 0, 65535},
-    {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/network/network.sqlite", "Database: sqlite:FILE or postgresql://USER:PASSWORD@HOST/NAME."},
+    {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/network/network.sqlite",
+     "Database: sqlite:FILE or postgresql://USER:PASSWORD@HOST/NAME."},
     {"network.project_network_type", SettingKind::text, "vxlan", "Type of the networks whose type is not said: vxlan, vlan or local."},
     {"network.vni_range", SettingKind::text, "1:16000", "VXLAN network identifiers to take, FIRST:LAST."},
     {"network.vlan_ranges", SettingKind::list, "", "VLAN ids to take, each PHYSICAL_NETWORK:FIRST:LAST."},

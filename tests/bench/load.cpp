@@ -41,18 +41,29 @@ Options parse(int argc, char** argv) {
     for (int c; (c = getopt(argc, argv, "c:n:p:X:d:H:")) != -1;) {
         const std::string value = optarg ? optarg : "";
         switch (c) {
-            case 'c': o.clients = std::clamp(std::atoi(optarg), 1, 64); break;
-            case 'n': o.requests = std::clamp(std::atol(optarg), 1L, 2'000'000L); break;
-            case 'p': o.pid = std::atol(optarg); break;
-            case 'X': o.method = value; break;
-            case 'd': o.body = value; break;
+            case 'c':
+                o.clients = std::clamp(std::atoi(optarg), 1, 64);
+                break;
+            case 'n':
+                o.requests = std::clamp(std::atol(optarg), 1L, 2'000'000L);
+                break;
+            case 'p':
+                o.pid = std::atol(optarg);
+                break;
+            case 'X':
+                o.method = value;
+                break;
+            case 'd':
+                o.body = value;
+                break;
             case 'H': {
                 const std::size_t colon = value.find(": ");
                 if (colon == std::string::npos) usage("-H 'Name: value'");
                 o.headers.emplace_back(value.substr(0, colon), value.substr(colon + 2));
                 break;
             }
-            default: usage("unknown option");
+            default:
+                usage("unknown option");
         }
     }
     if (optind + 1 != argc) usage("one URL is expected");

@@ -5,8 +5,10 @@
 #include "tree.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    static const pilvi::json::object server = pilvi::parse_json(
-        R"({"project_id":"p","meta_data":{"uuid":"u","keys":[{"name":"k","data":"d"}]},"user_data":"eA==","ec2":{"security-groups":["a"]}})").as_object();
+    static const pilvi::json::object server =
+        pilvi::parse_json(
+            R"({"project_id":"p","meta_data":{"uuid":"u","keys":[{"name":"k","data":"d"}]},"user_data":"eA==","ec2":{"security-groups":["a"]}})")
+            .as_object();
     const auto segments = pilvi::metadata::path_segments({reinterpret_cast<const char*>(data), size});
     if (!segments) return 0;
     for (const auto& segment : *segments) {

@@ -134,7 +134,8 @@ BOTH_BACKENDS("a throw rolls back; after_commit runs after a commit only") {
         tx.insert("things", {{"id", "a"}});
         tx.after_commit([&] { ++calls; });
         throw Error(Errc::conflict, "no");
-    }), Error);
+    }),
+                    Error);
     CHECK(calls == 0);
     CHECK(count(*store, "things") == 0);
     store->write([&](Tx& tx) {
@@ -164,7 +165,8 @@ BOTH_BACKENDS("a savepoint takes back its own part") {
             tx.after_commit([&] { ++calls; });
             tx.savepoint([&] { tx.insert("things", {{"id", "c"}}); });
             tx.insert("things", {{"id", "a"}});
-        }), UniqueViolation);
+        }),
+                        UniqueViolation);
         tx.savepoint([&] { tx.insert("things", {{"id", "d"}}); });
     });
     CHECK(calls == 0);
@@ -177,7 +179,8 @@ BOTH_BACKENDS("a savepoint takes back its own part") {
             tx.insert("things", {{"id", "a"}});
         } catch (const UniqueViolation&) {
         }
-    }), Error);
+    }),
+                    Error);
     CHECK(count(*store, "things") == 2);
 }
 
@@ -228,9 +231,7 @@ BOTH_BACKENDS("waiting for a session ends") {
             CHECK(error.code() == Errc::unavailable);
         }
     };
-    store->write([&](Tx&) {
-        std::thread([&] { expect_busy([&] { store->write([](Tx& tx) { tx.insert("things", {{"id", "a"}}); }); }); }).join();
-    });
+    store->write([&](Tx&) { std::thread([&] { expect_busy([&] { store->write([](Tx& tx) { tx.insert("things", {{"id", "a"}}); }); }); }).join(); });
     store->read([&](Tx&) { std::thread([&] { expect_busy([&] { store->read([](Tx&) {}); }); }).join(); });
     store->write([](Tx& tx) { tx.insert("things", {{"id", "a"}}); });
     CHECK(count(*store, "things") == 1);

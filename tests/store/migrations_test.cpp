@@ -5,17 +5,19 @@ using namespace pilvi::test;
 
 namespace {
 
-constexpr Migration second{2, "widen", "ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';\nCREATE INDEX things_by_size ON things (size);\n"};
+constexpr Migration second{2, "widen",
+                           "ALTER TABLE things ADD COLUMN colour TEXT NOT NULL DEFAULT 'grey';\nCREATE INDEX things_by_size ON things (size);\n"};
 constexpr Migration both[] = {things[0], second};
 
 std::string schema_of(Store& store) {
     return store.read([&](Tx& tx) {
         std::string out;
-        const std::string sql = store.is_postgresql()
-            ? "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(column_default, '') "
-              "FROM information_schema.columns WHERE table_schema = current_schema() UNION ALL "
-              "SELECT replace(indexdef, current_schema() || '.', '') FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
-            : "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY 1";
+        const std::string sql =
+            store.is_postgresql()
+                ? "SELECT table_name || '.' || column_name || ' ' || data_type || ' ' || is_nullable || ' ' || COALESCE(column_default, '') "
+                  "FROM information_schema.columns WHERE table_schema = current_schema() UNION ALL "
+                  "SELECT replace(indexdef, current_schema() || '.', '') FROM pg_indexes WHERE schemaname = current_schema() ORDER BY 1"
+                : "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY 1";
         for (const Row& row : tx.query(sql)) out += row.at(0).text() + "\n";
         return out;
     });

@@ -124,10 +124,8 @@ std::string substitute(std::string_view text, const std::map<std::string, std::s
         out += text.substr(at, start - at);
         const std::string_view name = text.substr(start + 2, end - start - 2);
         const auto found = vars.find(name);
-        if (found == vars.end())
-            FAIL_CHECK("no value for ${" << std::string(name) << "}");
-        else
-            out += found->second;
+        if (found == vars.end()) FAIL_CHECK("no value for ${" << std::string(name) << "}");
+        else out += found->second;
         at = end + 1;
     }
     return out += text.substr(at);
@@ -153,8 +151,7 @@ http::Response Cases::run(const Case& c) {
     const http::BodyPolicy policy = handler_.body_policy({request.method, request.path, request.headers});
     const http::Response response = request.body.size() > policy.limit ? handler_.refuse(413, "body too large") : handler_.handle(request);
 
-    INFO(c.name, " ", request.method, " ", request.target, " as ", c.token, "\n  sent: ", request.body,
-         "\n  got:  ", response.body);
+    INFO(c.name, " ", request.method, " ", request.target, " as ", c.token, "\n  sent: ", request.body, "\n  got:  ", response.body);
     CHECK(response.status == c.status);
     if (c.empty) CHECK(response.body.empty());
     if (!c.text.empty()) CHECK(response.body.find(fill(c.text)) != response.body.npos);
@@ -182,10 +179,8 @@ http::Response Cases::run(const Case& c) {
             continue;
         }
         const json::value* value = step(body, path);
-        if (!value)
-            FAIL_CHECK("nothing to save at " << path);
-        else
-            vars[name] = value->is_string() ? str(value->as_string()) : to_text(*value);
+        if (!value) FAIL_CHECK("nothing to save at " << path);
+        else vars[name] = value->is_string() ? str(value->as_string()) : to_text(*value);
     }
     return response;
 }
@@ -202,7 +197,11 @@ void Cases::matrix(std::span<const Row> rows) {
             const std::string who = entry.substr(0, colon);
             const auto variable = vars.find(who + "_token");
             const std::string token = who == "none" ? "" : variable != vars.end() ? variable->second : who;
-            run({.name = who, .method = row.method, .path = std::string(row.path), .token = token, .body = row.body,
+            run({.name = who,
+                 .method = row.method,
+                 .path = std::string(row.path),
+                 .token = token,
+                 .body = row.body,
                  .status = int(parse_integer(entry.substr(colon + 1)).value_or(0))});
         }
 }
@@ -210,7 +209,8 @@ void Cases::matrix(std::span<const Row> rows) {
 Callers::Callers() {
     add("admin", caller("admin", {"admin", "manager", "member", "reader"}));
     add("member", caller("demo", {"member", "reader"}));
-    for (const auto& [name, roles] : std::map<std::string, std::vector<std::string>>{{"reader", {"reader"}}, {"manager", {"manager", "member", "reader"}}}) {
+    for (const auto& [name, roles] :
+         std::map<std::string, std::vector<std::string>>{{"reader", {"reader"}}, {"manager", {"manager", "member", "reader"}}}) {
         Context c = of("member");
         c.user_id = new_hex_id();
         c.user_name = name;

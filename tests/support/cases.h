@@ -32,18 +32,18 @@ namespace pilvi::testing {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 struct Case {
-    std::string_view name = {};       // in a failure's message, besides method and path
+    std::string_view name = {};  // in a failure's message, besides method and path
     std::string_view method = "GET";
-    std::string path;                 // with query string
-    std::string token = {};           // X-Auth-Token; "" = none. With Callers: a caller's name
-    std::string body = {};            // "" = none; sent as application/json unless `headers` says otherwise
+    std::string path;        // with query string
+    std::string token = {};  // X-Auth-Token; "" = none. With Callers: a caller's name
+    std::string body = {};   // "" = none; sent as application/json unless `headers` says otherwise
     int status = 200;
-    std::string expect = {};          // JSON, see above; "" = not looked at
-    std::string text = {};            // a part that the body's text must have
-    Pairs headers = {};               // of the request
-    Pairs answer_headers = {};        // of the response: equal, or any of the "<...>" texts
-    Pairs save = {};                  // variable <- dotted path into the body ("network.id", "ports.0.id"), or "header:NAME"
-    bool empty = false;               // the response must have no body
+    std::string expect = {};    // JSON, see above; "" = not looked at
+    std::string text = {};      // a part that the body's text must have
+    Pairs headers = {};         // of the request
+    Pairs answer_headers = {};  // of the response: equal, or any of the "<...>" texts
+    Pairs save = {};            // variable <- dotted path into the body ("network.id", "ports.0.id"), or "header:NAME"
+    bool empty = false;         // the response must have no body
 };
 
 class Cases {

@@ -14,10 +14,11 @@ namespace pilvi::testing {
 // Thrown in place of kill -9: after `calls` more calls to a fake. Half of the kills come before the call's effect, half after it.
 struct Killed {};
 struct Chaos {
-    int calls = -1;      // -1: never
-    bool after = true;   // the effect has happened
+    int calls = -1;     // -1: never
+    bool after = true;  // the effect has happened
     int seen = 0;
-    template <class F> auto run(F&& effect) {
+    template <class F>
+    auto run(F&& effect) {
         ++seen;
         const bool now = calls >= 0 && calls-- == 0;
         if (now && !after) throw Killed{};
@@ -39,8 +40,9 @@ struct FakeImages : compute::ImageClient {
         return found == rows.end() ? std::nullopt : std::optional(found->second);
     }
     void add(const std::string& id, json::object more = {}) {
-        json::object image{{"id", id}, {"name", "tiny"}, {"status", "active"}, {"disk_format", "qcow2"}, {"container_format", "bare"}, {"size", 1000},
-                           {"checksum", "00"}, {"min_disk", 0}, {"min_ram", 0}};
+        json::object image{
+            {"id", id},         {"name", "tiny"}, {"status", "active"}, {"disk_format", "qcow2"}, {"container_format", "bare"}, {"size", 1000},
+            {"checksum", "00"}, {"min_disk", 0},  {"min_ram", 0}};
         for (const auto& m : more) image[m.key()] = m.value();
         rows[id] = image;
     }
@@ -54,7 +56,8 @@ struct FakePlacement : compute::PlacementClient {
         std::string provider;
         std::map<std::string, std::int64_t> resources;
     };
-    std::vector<compute::Provider> candidates(const std::map<std::string, std::int64_t>& resources, const std::set<std::string>&, const std::set<std::string>&) override {
+    std::vector<compute::Provider> candidates(const std::map<std::string, std::int64_t>& resources, const std::set<std::string>&,
+                                              const std::set<std::string>&) override {
         return chaos.run([&] {
             std::vector<compute::Provider> out;
             for (const auto& [id, capacity] : providers) {
@@ -118,7 +121,8 @@ struct FakeNetwork : compute::NetworkClient {
             for (const auto& [id, row] : rows[collection]) {
                 bool fits = true;
                 for (const auto& [name, values] : wanted)
-                    fits = fits && std::any_of(values.begin(), values.end(), [&, &n = name, &r = row](const std::string& v) { return equals(r, n, v); });
+                    fits =
+                        fits && std::any_of(values.begin(), values.end(), [&, &n = name, &r = row](const std::string& v) { return equals(r, n, v); });
                 if (fits) out.push_back(row);
             }
             return out;
@@ -155,11 +159,23 @@ struct FakeNetwork : compute::NetworkClient {
     }
     std::optional<std::string> auto_allocated_network(const std::string&, const std::string&) override { return std::nullopt; }
     void add_network(const std::string& id, const std::string& name, const std::string& project) {
-        rows["networks"][id] = {{"id", id}, {"name", name}, {"tenant_id", project}, {"shared", false}, {"mtu", 1450}, {"subnets", json::array{"subnet-1"}},
+        rows["networks"][id] = {{"id", id},
+                                {"name", name},
+                                {"tenant_id", project},
+                                {"shared", false},
+                                {"mtu", 1450},
+                                {"subnets", json::array{"subnet-1"}},
                                 {"router:external", false}};
-        rows["subnets"]["subnet-1"] = {{"id", "subnet-1"}, {"network_id", id}, {"cidr", "10.0.0.0/24"}, {"ip_version", 4}, {"gateway_ip", "10.0.0.1"},
-                                       {"enable_dhcp", true}, {"dns_nameservers", json::array{"9.9.9.9"}}, {"host_routes", json::array{}}};
-        rows["security-groups"]["group-1"] = {{"id", "group-1"}, {"name", "default"}, {"tenant_id", project}, {"description", ""}, {"security_group_rules", json::array{}}};
+        rows["subnets"]["subnet-1"] = {{"id", "subnet-1"},
+                                       {"network_id", id},
+                                       {"cidr", "10.0.0.0/24"},
+                                       {"ip_version", 4},
+                                       {"gateway_ip", "10.0.0.1"},
+                                       {"enable_dhcp", true},
+                                       {"dns_nameservers", json::array{"9.9.9.9"}},
+                                       {"host_routes", json::array{}}};
+        rows["security-groups"]["group-1"] = {
+            {"id", "group-1"}, {"name", "default"}, {"tenant_id", project}, {"description", ""}, {"security_group_rules", json::array{}}};
     }
     void wire_all() {
         for (auto& [id, port] : rows["ports"]) port["status"] = "ACTIVE";

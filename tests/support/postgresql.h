@@ -101,7 +101,8 @@ private:
     }
     static int wait(pid_t child) {
         int status = 0;
-        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+        while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+        }
         return status;
     }
 

@@ -137,7 +137,8 @@ void Cloud::declare_members() {
                 agent.settings["network.url"] = url("network");
             } else {
                 if (i > 1) sockets_[agent.name] = listen_on_loopback();
-                agent.settings.insert({{"agent.state", directory_ + "/" + agent.name}, {"compute.url", url("compute")},
+                agent.settings.insert({{"agent.state", directory_ + "/" + agent.name},
+                                       {"compute.url", url("compute")},
                                        {"agent.url", "http://127.0.0.1:" + std::to_string(sockets_[agent.name].port)}});
             }
             members_[agent.name] = agent;
@@ -153,7 +154,8 @@ Launch Cloud::launch(const Member& member) const {
     for (const auto& [key, value] : member.settings) set(key, value);
     for (const auto& [program, assignment] : options_.settings)
         if (program == member.program) launch.argv.insert(launch.argv.end(), {"--set", assignment});
-    launch.environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"CREDENTIALS_DIRECTORY", directory_ + "/credentials/" + member.name}};
+    launch.environment = {
+        {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"CREDENTIALS_DIRECTORY", directory_ + "/credentials/" + member.name}};
     if (const auto socket = sockets_.find(member.name); socket != sockets_.end()) launch.listening = socket->second.fd.get();
     return launch;
 }
@@ -187,7 +189,8 @@ void Cloud::bootstrap() {
     launch.argv.insert(launch.argv.end(), {"bootstrap", "--admin-password-file", directory_ + "/credentials/admin-password"});
     for (const ServiceInfo& service : services) {
         if (!service.user.empty() && !service.type.empty())
-            launch.argv.insert(launch.argv.end(), {"--service-password-file", std::string(service.user) + "=" + directory_ + "/credentials/service-password-" + std::string(service.user)});
+            launch.argv.insert(launch.argv.end(), {"--service-password-file", std::string(service.user) + "=" + directory_ +
+                                                                                  "/credentials/service-password-" + std::string(service.user)});
         if (!service.type.empty()) launch.argv.insert(launch.argv.end(), {"--endpoint", std::string(service.type) + "=" + url(service.name)});
     }
     Process process(launch);
@@ -215,12 +218,13 @@ void Cloud::wait_for_api(const std::string& name) {
 
 std::string Cloud::admin_token() {
     const json::value body = parse_json(
-        R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin", "domain": {"id": "default"}, "password": ")" + admin_password_ +
-        R"("}}}, "scope": {"project": {"name": "admin", "domain": {"id": "default"}}}}})");
+        R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin", "domain": {"id": "default"}, "password": ")" +
+        admin_password_ + R"("}}}, "scope": {"project": {"name": "admin", "domain": {"id": "default"}}}}})");
     http::ClientRequest request{.method = "POST", .url = url("identity") + "/auth/tokens", .body = to_text(body)};
     request.headers.set("Content-Type", "application/json");
     const http::Response response = client_.send(request);
-    if (response.status != 201) throw Error(Errc::unauthenticated, "the administrator's login was answered " + std::to_string(response.status) + ": " + response.body);
+    if (response.status != 201)
+        throw Error(Errc::unauthenticated, "the administrator's login was answered " + std::to_string(response.status) + ": " + response.body);
     return std::string(response.headers.get("X-Subject-Token"));
 }
 
@@ -232,7 +236,8 @@ json::value Cloud::call(std::string_view method, const std::string& url, const j
         request.body = to_text(body);
     }
     const http::Response response = client_.send(request);
-    if (response.status / 100 != 2) throw Error(Errc::bad_gateway, request.method + " " + url + " was answered " + std::to_string(response.status) + ": " + response.body);
+    if (response.status / 100 != 2)
+        throw Error(Errc::bad_gateway, request.method + " " + url + " was answered " + std::to_string(response.status) + ": " + response.body);
     return response.body.empty() ? json::value(nullptr) : parse_json(response.body);
 }
 
@@ -274,18 +279,23 @@ void Cloud::seed() {
     } flavors[] = {{"42", "m1.nano", 128, 1, 1}, {"1", "m1.tiny", 512, 1, 1}, {"2", "m1.small", 2048, 1, 20}};
     for (const auto& f : flavors)
         if (!have(url("compute") + "/flavors", "flavors", f.name))
-            call("POST", url("compute") + "/flavors", {{"flavor", {{"id", f.id}, {"name", f.name}, {"ram", f.ram}, {"vcpus", f.vcpus}, {"disk", f.disk}}}});
+            call("POST", url("compute") + "/flavors",
+                 {{"flavor", {{"id", f.id}, {"name", f.name}, {"ram", f.ram}, {"vcpus", f.vcpus}, {"disk", f.disk}}}});
     if (!have(url("image") + "/v2/images", "images", "guest")) {
         const json::value image = call("POST", url("image") + "/v2/images",
                                        {{"name", "guest"}, {"disk_format", "raw"}, {"container_format", "bare"}, {"visibility", "public"}});
-        http::ClientRequest upload{.method = "PUT", .url = url("image") + "/v2/images/" + string_or(image.as_object(), "id") + "/file", .body = std::string(1 << 20, '\0')};
+        http::ClientRequest upload{
+            .method = "PUT", .url = url("image") + "/v2/images/" + string_or(image.as_object(), "id") + "/file", .body = std::string(1 << 20, '\0')};
         upload.headers.set("X-Auth-Token", token_);
         upload.headers.set("Content-Type", "application/octet-stream");
-        if (const int status = client_.send(upload).status; status != 204) throw Error(Errc::bad_gateway, "the image's upload was answered " + std::to_string(status));
+        if (const int status = client_.send(upload).status; status != 204)
+            throw Error(Errc::bad_gateway, "the image's upload was answered " + std::to_string(status));
     }
     if (!have(url("network") + "/v2.0/networks?name=public", "networks", "public")) {
-        const json::value network = call("POST", url("network") + "/v2.0/networks",
-                                         {{"network", {{"name", "public"}, {"router:external", true}, {"provider:network_type", "flat"}, {"provider:physical_network", "public"}}}});
+        const json::value network =
+            call("POST", url("network") + "/v2.0/networks",
+                 {{"network",
+                   {{"name", "public"}, {"router:external", true}, {"provider:network_type", "flat"}, {"provider:physical_network", "public"}}}});
         const std::string id = str(find_path(network, "network.id")->as_string());
         call("POST", url("network") + "/v2.0/subnets",
              {{"subnet", {{"name", "public"}, {"network_id", id}, {"ip_version", 4}, {"cidr", "203.0.113.0/24"}, {"enable_dhcp", false}}}});

@@ -13,14 +13,14 @@
 namespace pilvi::cli {
 
 struct CloudOptions {
-    std::string programs;                // directory of the daemons; "" = found beside this program, then /usr/libexec/pilvi
-    std::string directory;               // "" = a temporary one, removed at the end
-    bool keep = false;                   // leave the directory
-    bool seed = true;                    // flavors, an image and an external network
+    std::string programs;   // directory of the daemons; "" = found beside this program, then /usr/libexec/pilvi
+    std::string directory;  // "" = a temporary one, removed at the end
+    bool keep = false;      // leave the directory
+    bool seed = true;       // flavors, an image and an external network
     int compute_agents = 1;
     // Of a daemon, as its --set takes them: {"compute", "build.timeout=5"}.
     std::vector<std::pair<std::string, std::string>> settings;
-    std::chrono::milliseconds limit = std::chrono::seconds(60);   // for the whole start
+    std::chrono::milliseconds limit = std::chrono::seconds(60);  // for the whole start
 };
 
 class Cloud {
@@ -33,13 +33,13 @@ public:
 
     const std::string& directory() const { return directory_; }
     const std::string& admin_password() const { return admin_password_; }
-    std::string url(std::string_view service) const;      // "http://127.0.0.1:PORT/v3"
+    std::string url(std::string_view service) const;  // "http://127.0.0.1:PORT/v3"
     std::string clouds_yaml() const { return directory_ + "/clouds.yaml"; }
     // OS_CLIENT_CONFIG_FILE and OS_CLOUD (the cloud is named "pilvi").
     std::map<std::string, std::string> environment() const;
     // "identity", "compute-agent", "compute-agent-2", ... For tests that kill.
     Process& daemon(const std::string& name);
-    void start_daemon(const std::string& name);            // again, after it ended
+    void start_daemon(const std::string& name);  // again, after it ended
     // Throws Error(unavailable) naming the first daemon that ended by itself.
     void check();
     // The token of admin in the project admin, from a login of its own.
@@ -47,8 +47,8 @@ public:
 
 private:
     struct Member {
-        std::string name;          // "compute-agent-2"
-        std::string program;       // "compute-agent"
+        std::string name;     // "compute-agent-2"
+        std::string program;  // "compute-agent"
         std::map<std::string, std::string> settings;
     };
     void write_credentials();
@@ -67,7 +67,7 @@ private:
     const CloudOptions options_;
     std::string directory_;
     std::string admin_password_, token_;
-    std::map<std::string, Listening> sockets_;   // by member
+    std::map<std::string, Listening> sockets_;  // by member
     std::map<std::string, Member> members_;
     std::map<std::string, Process> processes_;
     std::chrono::steady_clock::time_point deadline_;

@@ -53,10 +53,8 @@ void write_pid(char* at) {
         if (null >= 0) ::dup2(null, 0);
     }
     if (launch.listening >= 0) {
-        if (launch.listening == first_listening)
-            ::fcntl(first_listening, F_SETFD, 0);
-        else
-            ::dup2(launch.listening, first_listening);
+        if (launch.listening == first_listening) ::fcntl(first_listening, F_SETFD, 0);
+        else ::dup2(launch.listening, first_listening);
         write_pid(pid_text);
     }
     ::execve(argv[0], argv, environment);

@@ -13,10 +13,10 @@
 namespace pilvi::cli {
 
 struct Launch {
-    std::vector<std::string> argv;                 // argv[0] is an absolute path
+    std::vector<std::string> argv;  // argv[0] is an absolute path
     std::map<std::string, std::string> environment;
-    int listening = -1;                            // handed over as systemd does (LISTEN_FDS); stays ours
-    std::string log;                               // file that takes stdout and stderr; "" = ours
+    int listening = -1;  // handed over as systemd does (LISTEN_FDS); stays ours
+    std::string log;     // file that takes stdout and stderr; "" = ours
 };
 
 class Process {

@@ -47,8 +47,11 @@ bool try_api(CloudView& view, const char* name, F&& look) {
 
 void look_at_servers(Session& session, CloudView& view) {
     each(session, session.endpoint("compute") + "/servers/detail?all_tenants=1", "servers", [&](const json::object& o) {
-        ServerRow row{.id = string_or(o, "id"), .host = string_or(o, "OS-EXT-SRV-ATTR:host"), .status = string_or(o, "status"),
-                      .task_state = string_or(o, "OS-EXT-STS:task_state"), .instance_name = string_or(o, "OS-EXT-SRV-ATTR:instance_name")};
+        ServerRow row{.id = string_or(o, "id"),
+                      .host = string_or(o, "OS-EXT-SRV-ATTR:host"),
+                      .status = string_or(o, "status"),
+                      .task_state = string_or(o, "OS-EXT-STS:task_state"),
+                      .instance_name = string_or(o, "OS-EXT-SRV-ATTR:instance_name")};
         view.servers[row.id] = row;
     });
 }
@@ -56,8 +59,11 @@ void look_at_servers(Session& session, CloudView& view) {
 void look_at_networks(Session& session, CloudView& view) {
     const std::string base = session.endpoint("network") + "/v2.0";
     each(session, base + "/ports", "ports", [&](const json::object& o) {
-        PortRow row{.id = string_or(o, "id"), .network_id = string_or(o, "network_id"), .device_id = string_or(o, "device_id"),
-                    .device_owner = string_or(o, "device_owner"), .host = string_or(o, "binding:host_id")};
+        PortRow row{.id = string_or(o, "id"),
+                    .network_id = string_or(o, "network_id"),
+                    .device_id = string_or(o, "device_id"),
+                    .device_owner = string_or(o, "device_owner"),
+                    .host = string_or(o, "binding:host_id")};
         view.ports[row.id] = row;
     });
     each(session, base + "/networks?fields=id", "networks", [&](const json::object& o) { view.networks.insert(string_or(o, "id")); });
@@ -95,12 +101,18 @@ std::vector<AgentRow> look_at_agents(Session& session) {
     const json::object services = get(session, session.endpoint("compute") + "/os-services");
     for (const json::value& item : array_or_empty(services, "services")) {
         const json::object& o = item.as_object();
-        out.push_back({.kind = string_or(o, "binary"), .host = string_or(o, "host"), .up = string_or(o, "state") == "up", .enabled = string_or(o, "status") != "disabled"});
+        out.push_back({.kind = string_or(o, "binary"),
+                       .host = string_or(o, "host"),
+                       .up = string_or(o, "state") == "up",
+                       .enabled = string_or(o, "status") != "disabled"});
     }
     const json::object agents = get(session, session.endpoint("network") + "/v2.0/agents");
     for (const json::value& item : array_or_empty(agents, "agents")) {
         const json::object& o = item.as_object();
-        out.push_back({.kind = string_or(o, "agent_type"), .host = string_or(o, "host"), .up = boolean_or(o, "alive"), .enabled = boolean_or(o, "admin_state_up", true)});
+        out.push_back({.kind = string_or(o, "agent_type"),
+                       .host = string_or(o, "host"),
+                       .up = boolean_or(o, "alive"),
+                       .enabled = boolean_or(o, "admin_state_up", true)});
     }
     return out;
 }

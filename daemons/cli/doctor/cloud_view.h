@@ -16,7 +16,7 @@ struct PortRow {
     std::string id, network_id, device_id, device_owner, host;
 };
 struct AgentRow {
-    std::string kind, host;   // "nova-compute", "Open vSwitch agent"
+    std::string kind, host;  // "nova-compute", "Open vSwitch agent"
     bool up = false, enabled = true;
 };
 struct AllocationRow {
@@ -24,14 +24,14 @@ struct AllocationRow {
 };
 
 struct CloudView {
-    bool compute = false, network = false, placement = false, image = false, identity = false;   // that API answered
+    bool compute = false, network = false, placement = false, image = false, identity = false;  // that API answered
     std::map<std::string, ServerRow> servers;
     std::map<std::string, PortRow> ports;
     std::set<std::string> networks, routers;
     std::vector<AgentRow> agents;
-    std::map<std::string, std::string> providers;   // id -> name
+    std::map<std::string, std::string> providers;  // id -> name
     std::vector<AllocationRow> allocations;
-    std::vector<std::string> troubles;              // an API that did not answer, and why
+    std::vector<std::string> troubles;  // an API that did not answer, and why
 };
 
 // The session of the administrator (or of the service user nova, where there is no administrator's password on this node).

@@ -42,7 +42,9 @@ json::object as_json(const std::vector<Finding>& findings) {
 }
 
 void print(const std::vector<Finding>& findings) {
-    for (const Finding& f : findings) std::printf("%-8s %s %s: %s\n         -> %s\n", f.leak ? "leak" : "problem", f.kind.c_str(), f.object.c_str(), f.message.c_str(), f.remedy.c_str());
+    for (const Finding& f : findings)
+        std::printf("%-8s %s %s: %s\n         -> %s\n", f.leak ? "leak" : "problem", f.kind.c_str(), f.object.c_str(), f.message.c_str(),
+                    f.remedy.c_str());
     const auto leaks = std::count_if(findings.begin(), findings.end(), [](const Finding& f) { return f.leak; });
     std::printf("%td leaks, %td problems\n", leaks, static_cast<std::ptrdiff_t>(findings.size()) - leaks);
 }
@@ -60,10 +62,8 @@ int doctor(const Access& access, const DoctorOptions& options) {
         std::set_intersection(findings.begin(), findings.end(), again.begin(), again.end(), std::back_inserter(both));
         findings = std::move(both);
     }
-    if (options.json)
-        std::puts(to_text(as_json(findings)).c_str());
-    else
-        print(findings);
+    if (options.json) std::puts(to_text(as_json(findings)).c_str());
+    else print(findings);
     return findings.empty() ? 0 : 1;
 }
 

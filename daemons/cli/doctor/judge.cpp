@@ -27,7 +27,8 @@ public:
         if (cloud_.network) network();
         flows();
         if (cloud_.compute && cloud_.placement) allocations();
-        for (const std::string& path : node_.stale_parts) leak("image part", path, "an image's fetch left it and nobody has written to it for an hour", "rm " + path);
+        for (const std::string& path : node_.stale_parts)
+            leak("image part", path, "an image's fetch left it and nobody has written to it for an hour", "rm " + path);
         return std::move(findings_);
     }
 
@@ -41,22 +42,28 @@ private:
 
     void units() {
         for (const UnitOnNode& unit : node_.units) {
-            if (unit.state == "failed") problem("unit", unit.name, "failed (" + unit.result + ")", "journalctl -u " + unit.name + "; systemctl restart " + unit.name);
-            if (unit.state == "inactive" && unit.enabled && unit.name.starts_with("pilvi-")) problem("unit", unit.name, "is enabled and does not run", "systemctl start " + unit.name);
+            if (unit.state == "failed")
+                problem("unit", unit.name, "failed (" + unit.result + ")", "journalctl -u " + unit.name + "; systemctl restart " + unit.name);
+            if (unit.state == "inactive" && unit.enabled && unit.name.starts_with("pilvi-"))
+                problem("unit", unit.name, "is enabled and does not run", "systemctl start " + unit.name);
         }
     }
 
     void agents() {
         for (const AgentRow& agent : cloud_.agents)
-            if (!agent.up && agent.enabled) problem("agent", agent.kind + " on " + agent.host, "has not reported for a while", "is its daemon running on " + agent.host + "?");
+            if (!agent.up && agent.enabled)
+                problem("agent", agent.kind + " on " + agent.host, "has not reported for a while", "is its daemon running on " + agent.host + "?");
     }
 
     void bridges() {
         for (const auto& [bridge, mode] : node_.fail_modes)
             if (bridge == "br-int" && mode != "secure")
-                problem("bridge", bridge, "its fail mode is not secure: without flows it would pass everything", "systemctl restart pilvi-network-agent");
+                problem("bridge", bridge, "its fail mode is not secure: without flows it would pass everything",
+                        "systemctl restart pilvi-network-agent");
         for (const SwitchPort& port : node_.ports)
-            if (!port.error.empty()) problem("switch port", port.name, "Open vSwitch could not make it: " + port.error, "ovs-vsctl del-port " + port.name + ", where nothing uses it");
+            if (!port.error.empty())
+                problem("switch port", port.name, "Open vSwitch could not make it: " + port.error,
+                        "ovs-vsctl del-port " + port.name + ", where nothing uses it");
     }
 
     bool here(const ServerRow& server) const { return server.host == host_ || server.host.empty(); }
@@ -68,14 +75,17 @@ private:
             if (!domain.ours && !domain.name.starts_with("instance-")) continue;
             const auto server = cloud_.servers.find(domain.id);
             if (server == cloud_.servers.end())
-                leak("domain", domain.name + " " + domain.id, "no server has this id", "virsh destroy " + domain.name + "; virsh undefine " + domain.name);
+                leak("domain", domain.name + " " + domain.id, "no server has this id",
+                     "virsh destroy " + domain.name + "; virsh undefine " + domain.name);
             else if (!here(server->second))
-                leak("domain", domain.name + " " + domain.id, "its server is on " + server->second.host, "virsh destroy " + domain.name + "; virsh undefine " + domain.name);
+                leak("domain", domain.name + " " + domain.id, "its server is on " + server->second.host,
+                     "virsh destroy " + domain.name + "; virsh undefine " + domain.name);
         }
         for (const std::string& name : node_.instance_directories) {
             const auto server = cloud_.servers.find(name);
             if (server == cloud_.servers.end() || !here(server->second))
-                leak("instance directory", node_.instances_path + "/" + name, "no server of this node has this id", "rm -r " + node_.instances_path + "/" + name);
+                leak("instance directory", node_.instances_path + "/" + name, "no server of this node has this id",
+                     "rm -r " + node_.instances_path + "/" + name);
         }
         if (!node_.has_libvirt) return;
         for (const auto& [id, server] : cloud_.servers)
@@ -88,7 +98,8 @@ private:
             const auto id = port.external_ids.find("iface-id");
             const bool known = id != port.external_ids.end() ? cloud_.ports.contains(id->second) : known_by_name(port.name);
             if (known || (id == port.external_ids.end() && !of_ours(port.name))) continue;
-            leak("switch port", port.name, "on " + (port.bridge.empty() ? "a bridge" : port.bridge) + ": no port has this id", "ovs-vsctl del-port " + port.name);
+            leak("switch port", port.name, "on " + (port.bridge.empty() ? "a bridge" : port.bridge) + ": no port has this id",
+                 "ovs-vsctl del-port " + port.name);
         }
         for (const std::string& link : node_.links) {
             const bool on_switch = std::any_of(node_.ports.begin(), node_.ports.end(), [&](const SwitchPort& port) { return port.name == link; });
@@ -102,7 +113,8 @@ private:
         }
         for (const DnsmasqOnNode& process : node_.dnsmasqs)
             if (!cloud_.networks.contains(process.network_id))
-                leak("dnsmasq", std::to_string(process.pid) + " of " + process.network_id, "there is no such network", "kill " + std::to_string(process.pid));
+                leak("dnsmasq", std::to_string(process.pid) + " of " + process.network_id, "there is no such network",
+                     "kill " + std::to_string(process.pid));
         port_rows();
     }
 
@@ -131,7 +143,8 @@ private:
         for (const FlowOnNode& flow : node_.flows)
             for (const std::int64_t number : flow.ports)
                 if (number < 0xff00 && !there[flow.bridge].contains(number)) {
-                    leak("flow", flow.bridge + ": " + flow.text, "there is no port " + std::to_string(number) + " on " + flow.bridge, "systemctl restart pilvi-network-agent");
+                    leak("flow", flow.bridge + ": " + flow.text, "there is no port " + std::to_string(number) + " on " + flow.bridge,
+                         "systemctl restart pilvi-network-agent");
                     break;
                 }
     }
@@ -140,7 +153,8 @@ private:
         for (const AllocationRow& row : cloud_.allocations) {
             if (cloud_.servers.contains(row.consumer)) continue;
             const auto provider = cloud_.providers.find(row.provider);
-            leak("allocation", row.consumer, "on " + (provider == cloud_.providers.end() ? row.provider : provider->second) + ": no server has this id",
+            leak("allocation", row.consumer,
+                 "on " + (provider == cloud_.providers.end() ? row.provider : provider->second) + ": no server has this id",
                  "openstack resource provider allocation delete " + row.consumer);
         }
     }

@@ -9,11 +9,11 @@
 namespace pilvi::cli {
 
 struct Finding {
-    std::string kind;      // "domain", "instance directory", "switch port", "flow", "namespace", "dnsmasq", "allocation", "port", "unit", ...
-    bool leak = false;     // belongs to nothing any more; otherwise: does not work
-    std::string object;    // name, id or path
-    std::string message;   // what is wrong
-    std::string remedy;    // what to do
+    std::string kind;     // "domain", "instance directory", "switch port", "flow", "namespace", "dnsmasq", "allocation", "port", "unit", ...
+    bool leak = false;    // belongs to nothing any more; otherwise: does not work
+    std::string object;   // name, id or path
+    std::string message;  // what is wrong
+    std::string remedy;   // what to do
     auto operator<=>(const Finding&) const = default;
 };
 

@@ -61,7 +61,8 @@ void look_at_libvirt(CommandRunner& runner, const NodePlaces& places, NodeView& 
         const std::vector<std::string> words = split(trim(line), ' ', false);
         if (words.size() < 2) continue;
         DomainOnNode domain{.id = words[0], .name = words[1], .running = on.find(words[0]) != std::string::npos};
-        domain.ours = ask(runner, view, {virsh, "-q", "-c", places.libvirt_uri, "dumpxml", "--inactive", domain.id}).find("<pilvi:instance") != std::string::npos;
+        domain.ours = ask(runner, view, {virsh, "-q", "-c", places.libvirt_uri, "dumpxml", "--inactive", domain.id}).find("<pilvi:instance") !=
+                      std::string::npos;
         view.domains.push_back(std::move(domain));
     }
 }
@@ -70,7 +71,8 @@ void look_at_files(const NodePlaces& places, NodeView& view) {
     const std::string base = places.state + "/compute-agent";
     view.instances_path = base + "/instances";
     std::error_code missing;
-    for (const fs::directory_entry& entry : fs::directory_iterator(view.instances_path, missing)) view.instance_directories.push_back(entry.path().filename().string());
+    for (const fs::directory_entry& entry : fs::directory_iterator(view.instances_path, missing))
+        view.instance_directories.push_back(entry.path().filename().string());
     for (const fs::directory_entry& entry : fs::directory_iterator(base + "/_base", missing)) {
         struct stat info {};
         if (entry.path().extension() == ".part" && ::stat(entry.path().c_str(), &info) == 0 && std::time(nullptr) - info.st_mtime > 3600)
@@ -88,7 +90,8 @@ void look_at_switch(CommandRunner& runner, const NodePlaces& places, NodeView& v
         std::string mode(trim(ask(runner, view, {ovs_vsctl, "--timeout=10", "get-fail-mode", bridge})));
         view.fail_modes[bridge] = mode;
     }
-    const std::string table = ask(runner, view, {ovs_vsctl, "--timeout=10", "--format=json", "--columns=name,type,ofport,external_ids,error", "list", "Interface"});
+    const std::string table =
+        ask(runner, view, {ovs_vsctl, "--timeout=10", "--format=json", "--columns=name,type,ofport,external_ids,error", "list", "Interface"});
     if (!table.empty()) view.ports = parse_interfaces(table, bridge_of);
     for (const std::string& bridge : places.bridges) {
         if (!view.fail_modes.contains(bridge)) continue;
@@ -101,7 +104,8 @@ void look_at_switch(CommandRunner& runner, const NodePlaces& places, NodeView& v
 
 void look_at_network(CommandRunner& runner, NodeView& view) {
     view.has_namespaces = true;
-    for (const std::string& line : lines(ask(runner, view, {ip_program(), "netns", "list"}))) view.namespaces.push_back(line.substr(0, line.find(' ')));
+    for (const std::string& line : lines(ask(runner, view, {ip_program(), "netns", "list"})))
+        view.namespaces.push_back(line.substr(0, line.find(' ')));
     const std::string links = ask(runner, view, {ip_program(), "-json", "link", "show"});
     if (links.empty()) return;
     const json::value document = parse_json(links);
@@ -136,10 +140,11 @@ void look_at_processes(const NodePlaces& places, NodeView& view) {
 void look_at_units(CommandRunner& runner, NodeView& view) {
     if (!fs::exists("/run/systemd/system") || !executable(systemctl)) return;
     view.has_systemd = true;
-    view.units = parse_units(ask(runner, view, {systemctl, "show", "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts", "pilvi-identity.service",
-                                                "pilvi-image.service", "pilvi-placement.service", "pilvi-compute.service", "pilvi-network.service",
-                                                "pilvi-compute-agent.service", "pilvi-network-agent.service", "pilvi-metadata.service", "pilvi-setup.service",
-                                                "pilvi-bootstrap.service", "libvirtd.service", "openvswitch-switch.service"}));
+    view.units = parse_units(ask(runner, view,
+                                 {systemctl, "show", "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts",
+                                  "pilvi-identity.service", "pilvi-image.service", "pilvi-placement.service", "pilvi-compute.service",
+                                  "pilvi-network.service", "pilvi-compute-agent.service", "pilvi-network-agent.service", "pilvi-metadata.service",
+                                  "pilvi-setup.service", "pilvi-bootstrap.service", "libvirtd.service", "openvswitch-switch.service"}));
 }
 
 }  // namespace
@@ -183,8 +188,12 @@ std::vector<UnitOnNode> parse_units(const std::string& systemctl_show) {
             if (const std::size_t equals = line.find('='); equals != std::string::npos) properties[line.substr(0, equals)] = line.substr(equals + 1);
         at = end + 2;
         if (properties["LoadState"] != "loaded") continue;
-        out.push_back({.name = properties["Id"], .state = properties["ActiveState"], .sub_state = properties["SubState"], .result = properties["Result"],
-                       .enabled = properties["UnitFileState"].starts_with("enabled"), .pid = static_cast<int>(parse_integer(properties["MainPID"]).value_or(0)),
+        out.push_back({.name = properties["Id"],
+                       .state = properties["ActiveState"],
+                       .sub_state = properties["SubState"],
+                       .result = properties["Result"],
+                       .enabled = properties["UnitFileState"].starts_with("enabled"),
+                       .pid = static_cast<int>(parse_integer(properties["MainPID"]).value_or(0)),
                        .restarts = parse_integer(properties["NRestarts"]).value_or(0)});
     }
     return out;

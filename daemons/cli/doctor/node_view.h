@@ -14,14 +14,14 @@ namespace pilvi::cli {
 struct DomainOnNode {
     std::string id, name;
     bool running = false;
-    bool ours = false;       // carries our metadata
+    bool ours = false;  // carries our metadata
 };
 
 struct SwitchPort {
     std::string bridge, name, type;
     std::int64_t ofport = -1;
     std::map<std::string, std::string> external_ids;
-    std::string error;       // Open vSwitch could not make it
+    std::string error;  // Open vSwitch could not make it
 };
 
 struct DnsmasqOnNode {
@@ -31,7 +31,7 @@ struct DnsmasqOnNode {
 
 struct FlowOnNode {
     std::string bridge, text;
-    std::set<std::int64_t> ports;   // that it matches or sends to, by number
+    std::set<std::int64_t> ports;  // that it matches or sends to, by number
 };
 
 struct UnitOnNode {
@@ -45,16 +45,16 @@ struct NodeView {
     bool has_systemd = false, has_libvirt = false, has_switch = false, has_namespaces = false;
     std::vector<UnitOnNode> units;
     std::vector<DomainOnNode> domains;
-    std::vector<std::string> instance_directories;     // names in instances/
+    std::vector<std::string> instance_directories;  // names in instances/
     std::string instances_path;
-    std::vector<std::string> stale_parts;              // *.part in _base that nobody has written to for an hour
+    std::vector<std::string> stale_parts;  // *.part in _base that nobody has written to for an hour
     std::vector<SwitchPort> ports;
-    std::map<std::string, std::string> fail_modes;     // by bridge
+    std::map<std::string, std::string> fail_modes;  // by bridge
     std::vector<FlowOnNode> flows;
-    std::vector<std::string> links;                    // in the node's own namespace
+    std::vector<std::string> links;  // in the node's own namespace
     std::vector<std::string> namespaces;
     std::vector<DnsmasqOnNode> dnsmasqs;
-    std::vector<std::string> troubles;                 // a program that is there did not answer
+    std::vector<std::string> troubles;  // a program that is there did not answer
 };
 
 struct NodePlaces {

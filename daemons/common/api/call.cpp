@@ -50,11 +50,16 @@ namespace {
 std::string denial(Dialect dialect, std::string_view rule) {
     const std::string name(rule);
     switch (dialect) {
-        case Dialect::identity: return "You are not authorized to perform the requested action: " + name + ".";
-        case Dialect::image: return "You are not authorized to complete " + name + " action.";
-        case Dialect::placement: return "Access was denied to this resource.";
-        case Dialect::compute: return "Policy doesn't allow " + name + " to be performed.";
-        case Dialect::network: return "(rule:" + name + ") is disallowed by policy";
+        case Dialect::identity:
+            return "You are not authorized to perform the requested action: " + name + ".";
+        case Dialect::image:
+            return "You are not authorized to complete " + name + " action.";
+        case Dialect::placement:
+            return "Access was denied to this resource.";
+        case Dialect::compute:
+            return "Policy doesn't allow " + name + " to be performed.";
+        case Dialect::network:
+            return "(rule:" + name + ") is disallowed by policy";
     }
     return name;
 }

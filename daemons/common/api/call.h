@@ -41,14 +41,17 @@ struct Call {
     Context who;
     std::map<std::string, std::string, std::less<>> path;  // {id} -> value, decoded
     Query query;
-    json::value raw;        // the parsed body as sent
-    json::object body;      // without its wrapper, validated, with defaults and coerced
-    Version version;        // microversion, {} where the service has none
+    json::value raw;    // the parsed body as sent
+    json::object body;  // without its wrapper, validated, with defaults and coerced
+    Version version;    // microversion, {} where the service has none
 
-    const std::string& arg(std::string_view name) const;   // path parameter; Error(internal) where the route has none of that name
+    const std::string& arg(std::string_view name) const;  // path parameter; Error(internal) where the route has none of that name
     Store& store() const;
     // The daemon's own objects, as given to Service.
-    template <class T> T& app() const { return *static_cast<T*>(app_pointer()); }
+    template <class T>
+    T& app() const {
+        return *static_cast<T*>(app_pointer());
+    }
     // Throws Error(forbidden) unless the rule allows the caller on `target`.
     void enforce(std::string_view rule, const json::object& target = {}) const;
     bool allowed(std::string_view rule, const json::object& target = {}) const;
@@ -61,8 +64,8 @@ private:
 };
 
 struct Reply {
-    json::value body = nullptr;                 // null: no body
-    int status = 0;                             // 0: the route's
+    json::value body = nullptr;  // null: no body
+    int status = 0;              // 0: the route's
     http::Headers headers = {};
     std::optional<std::string> text = {};       // instead of JSON; set Content-Type in headers
     std::shared_ptr<http::FileBody> file = {};  // instead of both

@@ -25,7 +25,8 @@ json::object policy_target(Call& call, Tx& tx, const Resource& resource, const j
 void check_writes(Call& call, const Resource& resource, const json::object& body, const json::object& target, std::string_view rule) {
     for (const Field& f : resource.fields)
         if (!f.write_check.empty() && body.contains(f.name) && !call.service.policy().allows_check(f.write_check, call.who, target))
-            throw Error(Errc::forbidden, "(rule:" + std::string(rule) + ":" + std::string(f.name) + ") is disallowed by policy", "PolicyNotAuthorized");
+            throw Error(Errc::forbidden, "(rule:" + std::string(rule) + ":" + std::string(f.name) + ") is disallowed by policy",
+                        "PolicyNotAuthorized");
 }
 
 json::value wrap(Call& call, const Resource& resource, json::object object) {
@@ -117,8 +118,9 @@ void check_revision(const Call& call, const Resource& resource, const json::obje
     const auto number = wanted.starts_with(prefix) ? parse_integer(wanted.substr(prefix.size())) : std::nullopt;
     if (!number) throw Error(Errc::bad_request, "Invalid value in If-Match: " + std::string(wanted.substr(0, 100)), "RevisionNumberConstraintFailed");
     if (*number != integer_or(row, "revision_number"))
-        throw Error(Errc::precondition_failed, "Constrained to " + std::to_string(*number) + ", but current revision is " +
-                                                   std::to_string(integer_or(row, "revision_number")), "RevisionNumberConstraintFailed");
+        throw Error(Errc::precondition_failed,
+                    "Constrained to " + std::to_string(*number) + ", but current revision is " + std::to_string(integer_or(row, "revision_number")),
+                    "RevisionNumberConstraintFailed");
 }
 
 Reply run_update(Call& call, const Resource& resource, const Operation& operation) {
@@ -149,8 +151,8 @@ Reply run_remove(Call& call, const Resource& resource, const Operation& operatio
 }  // namespace
 
 std::optional<json::object> find_row(Tx& tx, const Resource& resource, std::string_view id) {
-    const auto row = tx.one("SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t." + id_column(resource) + " = ?",
-                            {id});
+    const auto row =
+        tx.one("SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t." + id_column(resource) + " = ?", {id});
     if (!row) return std::nullopt;
     return row_to_object(resource, *row);
 }
@@ -185,8 +187,10 @@ json::object insert_row(Call& call, Tx& tx, const Resource& resource, json::obje
         if (!row.contains(f.name) && !f.fallback.empty()) row[f.name] = parse_json(f.fallback);
     if (!resource.quota.empty() && !resource.scope.empty()) {
         const std::string owner = string_or(row, resource.scope);
-        const std::int64_t used = tx.scalar("SELECT count(*) FROM " + std::string(resource.table) + " WHERE " +
-                                                column_of(*find_field(resource, resource.scope)) + " = ?", {owner}).integer();
+        const std::int64_t used =
+            tx.scalar("SELECT count(*) FROM " + std::string(resource.table) + " WHERE " + column_of(*find_field(resource, resource.scope)) + " = ?",
+                      {owner})
+                .integer();
         call.service.check_quota(tx, owner, resource.quota, used, 1);
     }
     if (resource.hooks.before_write) resource.hooks.before_write(call, tx, row, nullptr);
@@ -194,8 +198,8 @@ json::object insert_row(Call& call, Tx& tx, const Resource& resource, json::obje
     if (resource.timestamps) {
         const Micros now = now_micros();
         columns.emplace_back("created_at", now);
-        columns.emplace_back("updated_at", call.service.style().dialect == Dialect::network || call.service.style().dialect == Dialect::image
-                                               ? Value(now) : Value());
+        columns.emplace_back(
+            "updated_at", call.service.style().dialect == Dialect::network || call.service.style().dialect == Dialect::image ? Value(now) : Value());
     }
     if (resource.revision) columns.emplace_back("revision_number", std::int64_t{1});
     tx.insert(resource.table, columns);
@@ -238,11 +242,16 @@ void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object
 Reply run_operation(Call& call, const Resource& resource, const Operation& operation) {
     if (resource.hooks.prepare) resource.hooks.prepare(call);
     switch (operation.verb) {
-        case Verb::list: return run_list(call, resource, operation);
-        case Verb::show: return run_show(call, resource, operation);
-        case Verb::create: return run_create(call, resource, operation);
-        case Verb::update: return run_update(call, resource, operation);
-        case Verb::remove: return run_remove(call, resource, operation);
+        case Verb::list:
+            return run_list(call, resource, operation);
+        case Verb::show:
+            return run_show(call, resource, operation);
+        case Verb::create:
+            return run_create(call, resource, operation);
+        case Verb::update:
+            return run_update(call, resource, operation);
+        case Verb::remove:
+            return run_remove(call, resource, operation);
     }
     throw Error(Errc::internal, "unknown verb");
 }

@@ -22,12 +22,23 @@ std::string html_escape(std::string_view text) {
     std::string out;
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            case '\'': out += "&#x27;"; break;
-            default: out += c;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            case '\'':
+                out += "&#x27;";
+                break;
+            default:
+                out += c;
         }
     }
     return out;
@@ -36,18 +47,30 @@ std::string html_escape(std::string_view text) {
 // Nova's names of faults: nova.api.openstack.wsgi.Fault.
 std::string_view fault_name(int status) {
     switch (status) {
-        case 400: return "badRequest";
-        case 401: return "unauthorized";
-        case 403: return "forbidden";
-        case 404: return "itemNotFound";
-        case 405: return "badMethod";
-        case 409: return "conflictingRequest";
-        case 413: return "overLimit";
-        case 415: return "badMediaType";
-        case 429: return "overLimit";
-        case 501: return "notImplemented";
-        case 503: return "serviceUnavailable";
-        default: return "computeFault";
+        case 400:
+            return "badRequest";
+        case 401:
+            return "unauthorized";
+        case 403:
+            return "forbidden";
+        case 404:
+            return "itemNotFound";
+        case 405:
+            return "badMethod";
+        case 409:
+            return "conflictingRequest";
+        case 413:
+            return "overLimit";
+        case 415:
+            return "badMediaType";
+        case 429:
+            return "overLimit";
+        case 501:
+            return "notImplemented";
+        case 503:
+            return "serviceUnavailable";
+        default:
+            return "computeFault";
     }
 }
 
@@ -59,14 +82,22 @@ int status_of(Dialect dialect, Errc code) {
 std::string network_type(const Error& error) {
     if (!error.type().empty()) return error.type();
     switch (error.code()) {
-        case Errc::not_found: return "HTTPNotFound";
-        case Errc::bad_request: return "HTTPBadRequest";
-        case Errc::forbidden: return "PolicyNotAuthorized";
-        case Errc::over_quota: return "OverQuota";
-        case Errc::conflict: return "Conflict";
-        case Errc::precondition_failed: return "RevisionNumberConstraintFailed";
-        case Errc::unavailable: return "ServiceUnavailable";
-        default: return "HTTPInternalServerError";
+        case Errc::not_found:
+            return "HTTPNotFound";
+        case Errc::bad_request:
+            return "HTTPBadRequest";
+        case Errc::forbidden:
+            return "PolicyNotAuthorized";
+        case Errc::over_quota:
+            return "OverQuota";
+        case Errc::conflict:
+            return "Conflict";
+        case Errc::precondition_failed:
+            return "RevisionNumberConstraintFailed";
+        case Errc::unavailable:
+            return "ServiceUnavailable";
+        default:
+            return "HTTPInternalServerError";
     }
 }
 
@@ -79,11 +110,15 @@ Error not_found(Dialect dialect, const Resource& resource, std::string_view id) 
         return {Errc::not_found, std::string(resource.missing.substr(0, at)) + key + std::string(resource.missing.substr(at + 2)),
                 dialect == Dialect::network ? camel(title) + "NotFound" : ""};
     switch (dialect) {
-        case Dialect::identity: return {Errc::not_found, "Could not find " + std::string(resource.name) + ": " + key + "."};
-        case Dialect::image: return {Errc::not_found, "No " + std::string(resource.name) + " found with ID " + key};
-        case Dialect::placement: return {Errc::not_found, "No " + title + " with uuid " + key + " found"};
+        case Dialect::identity:
+            return {Errc::not_found, "Could not find " + std::string(resource.name) + ": " + key + "."};
+        case Dialect::image:
+            return {Errc::not_found, "No " + std::string(resource.name) + " found with ID " + key};
+        case Dialect::placement:
+            return {Errc::not_found, "No " + title + " with uuid " + key + " found"};
         case Dialect::compute:
-        case Dialect::network: return {Errc::not_found, title + " " + key + " could not be found.", camel(title) + "NotFound"};
+        case Dialect::network:
+            return {Errc::not_found, title + " " + key + " could not be found.", camel(title) + "NotFound"};
     }
     return {Errc::not_found, key};
 }
@@ -93,20 +128,28 @@ namespace {
 // The text that stands before the message: of WebOb's exceptions, which the original answers with.
 std::string_view explanation(int status) {
     switch (status) {
-        case 400: return "The server could not comply with the request since it is either malformed or otherwise incorrect.";
-        case 403: return "Access was denied to this resource.";
-        case 404: return "The resource could not be found.";
-        case 405: return "";
-        case 406: return "The resource could not be generated that was acceptable to your browser. ";
-        case 409: return "There was a conflict when trying to complete your request.";
-        case 415: return "The request media type is not supported by this server.";
-        default: return "";
+        case 400:
+            return "The server could not comply with the request since it is either malformed or otherwise incorrect.";
+        case 403:
+            return "Access was denied to this resource.";
+        case 404:
+            return "The resource could not be found.";
+        case 405:
+            return "";
+        case 406:
+            return "The resource could not be generated that was acceptable to your browser. ";
+        case 409:
+            return "There was a conflict when trying to complete your request.";
+        case 415:
+            return "The request media type is not supported by this server.";
+        default:
+            return "";
     }
 }
 
 json::object placement_body(const ServiceStyle& style, const Error& error, int status, std::string_view request_id, Version version) {
     const std::string_view before = explanation(status);
-    const std::string detail = before.empty()            ? error.message()
+    const std::string detail = before.empty()              ? error.message()
                                : before == error.message() ? std::string(before) + "\n\n   "
                                                            : std::string(before) + "\n\n " + error.message() + "  ";
     json::object entry{{"status", status}, {"title", http::reason_phrase(status)}, {"detail", detail}};
@@ -128,13 +171,20 @@ http::Response error_response(const ServiceStyle& style, const Error& error, std
     const std::string reason(http::reason_phrase(status));
     json::object body;
     switch (style.dialect) {
-        case Dialect::compute: body = {{fault_name(status), {{"code", status}, {"message", error.message()}}}}; break;
+        case Dialect::compute:
+            body = {{fault_name(status), {{"code", status}, {"message", error.message()}}}};
+            break;
         case Dialect::network:
             body = {{"NeutronError", {{"type", network_type(error)}, {"message", error.message()}, {"detail", ""}}}};
             break;
-        case Dialect::placement: body = placement_body(style, error, status, request_id, version); break;
-        case Dialect::identity: body = {{"error", {{"code", status}, {"message", error.message()}, {"title", reason}}}}; break;
-        case Dialect::image: break;
+        case Dialect::placement:
+            body = placement_body(style, error, status, request_id, version);
+            break;
+        case Dialect::identity:
+            body = {{"error", {{"code", status}, {"message", error.message()}, {"title", reason}}}};
+            break;
+        case Dialect::image:
+            break;
     }
     if (status == 401) {
         // The middleware in front of the original services answers this one, the same everywhere.

@@ -33,10 +33,14 @@ namespace {
 // Python's str() of a JSON value, which is what oslo.policy compares.
 std::string python_text(const json::value& value) {
     switch (value.kind()) {
-        case json::kind::null: return "None";
-        case json::kind::bool_: return value.get_bool() ? "True" : "False";
-        case json::kind::string: return str(value.get_string());
-        default: return to_text(value);
+        case json::kind::null:
+            return "None";
+        case json::kind::bool_:
+            return value.get_bool() ? "True" : "False";
+        case json::kind::string:
+            return str(value.get_string());
+        default:
+            return to_text(value);
     }
 }
 
@@ -91,9 +95,7 @@ std::string credential(const Context& who, std::string_view name) {
     return {};
 }
 
-bool quoted(std::string_view text) {
-    return text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front();
-}
+bool quoted(std::string_view text) { return text.size() >= 2 && (text.front() == '\'' || text.front() == '"') && text.back() == text.front(); }
 
 class Parser {
 public:
@@ -217,9 +219,12 @@ private:
 bool Check::holds(const Policy& policy, const Context& who, const json::object& target, int depth) const {
     if (depth > depth_limit) return false;
     switch (kind) {
-        case Kind::always: return true;
-        case Kind::never: return false;
-        case Kind::negate: return !children.front()->holds(policy, who, target, depth + 1);
+        case Kind::always:
+            return true;
+        case Kind::never:
+            return false;
+        case Kind::negate:
+            return !children.front()->holds(policy, who, target, depth + 1);
         case Kind::all:
             for (const auto& child : children)
                 if (!child->holds(policy, who, target, depth + 1)) return false;
@@ -228,7 +233,8 @@ bool Check::holds(const Policy& policy, const Context& who, const json::object& 
             for (const auto& child : children)
                 if (child->holds(policy, who, target, depth + 1)) return true;
             return false;
-        case Kind::compare: return compare(policy, who, target, depth);
+        case Kind::compare:
+            return compare(policy, who, target, depth);
     }
     return false;
 }
@@ -272,8 +278,7 @@ void Policy::load_file(const std::string& path) {
     if (root.IsNull()) return;
     if (!root.IsMap()) throw Error(Errc::bad_request, path + ": must be a mapping of rule names to checks");
     for (const auto& entry : root) {
-        if (!entry.first.IsScalar() || !entry.second.IsScalar())
-            throw Error(Errc::bad_request, path + ": every rule must be \"name\": \"check\"");
+        if (!entry.first.IsScalar() || !entry.second.IsScalar()) throw Error(Errc::bad_request, path + ": every rule must be \"name\": \"check\"");
         try {
             add(entry.first.Scalar(), entry.second.Scalar());
         } catch (const Error& failed) {

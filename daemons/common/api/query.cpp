@@ -8,7 +8,8 @@
 namespace pilvi::api {
 namespace {
 
-constexpr std::string_view control_parameters[] = {"limit", "marker", "page_reverse", "sort_key", "sort_dir", "sort", "sort_keys", "sort_dirs", "fields"};
+constexpr std::string_view control_parameters[] = {"limit", "marker",    "page_reverse", "sort_key", "sort_dir",
+                                                   "sort",  "sort_keys", "sort_dirs",    "fields"};
 
 bool is_control(std::string_view name) {
     return std::find(std::begin(control_parameters), std::end(control_parameters), name) != std::end(control_parameters);
@@ -140,8 +141,9 @@ std::vector<Key> order_keys(const Call& call, const Resource& resource) {
     }
     if (keys.empty() && !resource.order.empty()) {
         if (const Field* field = find_field(resource, resource.order)) keys.push_back({sortable(*field), false});
-        else keys.push_back({"COALESCE(t." + std::string(resource.order) + ", 0)", call.service.style().dialect == Dialect::image ||
-                                                                                       call.service.style().dialect == Dialect::compute});
+        else
+            keys.push_back({"COALESCE(t." + std::string(resource.order) + ", 0)",
+                            call.service.style().dialect == Dialect::image || call.service.style().dialect == Dialect::compute});
     }
     if (!by_id) keys.push_back({"t." + column_of(id), keys.empty() ? false : keys.back().descending});
     return keys;
@@ -151,8 +153,8 @@ std::vector<Key> order_keys(const Call& call, const Resource& resource) {
 void add_marker(Select& select, Tx& tx, const Resource& resource, const std::vector<Key>& keys, const std::string& marker) {
     std::string columns;
     for (const Key& key : keys) columns += (columns.empty() ? "" : ", ") + key.expression;
-    const auto row = tx.one("SELECT " + columns + " FROM " + std::string(resource.table) + " t WHERE t." + column_of(resource.fields.front()) + " = ?",
-                            {marker});
+    const auto row =
+        tx.one("SELECT " + columns + " FROM " + std::string(resource.table) + " t WHERE t." + column_of(resource.fields.front()) + " = ?", {marker});
     if (!row) throw Error(Errc::bad_request, "marker [" + marker + "] not found");
     std::string condition;
     Values parameters;
@@ -269,7 +271,8 @@ json::object list_answer(Call& call, const Resource& resource, std::vector<json:
                             {"self", call.base_url() + call.request.target},
                             {"previous", nullptr}};
             break;
-        case Dialect::placement: break;
+        case Dialect::placement:
+            break;
     }
     return out;
 }

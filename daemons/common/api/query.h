@@ -10,17 +10,17 @@
 namespace pilvi::api {
 
 struct Sort {
-    std::string expression;           // SQL over the table's alias t
+    std::string expression;  // SQL over the table's alias t
     bool descending = false;
 };
 
 // The parts of one SELECT, built from a query string; all values are parameters.
 struct Select {
-    std::vector<std::string> where;   // joined with AND
+    std::vector<std::string> where;  // joined with AND
     Values parameters;
-    std::vector<Sort> order;          // ends with the id
-    std::int64_t limit = 0;           // 0 = none; one row more is selected, to know whether there is a next page
-    bool reverse = false;             // page_reverse
+    std::vector<Sort> order;  // ends with the id
+    std::int64_t limit = 0;   // 0 = none; one row more is selected, to know whether there is a next page
+    bool reverse = false;     // page_reverse
     void add(std::string condition, std::initializer_list<Value> values = {});
     std::string text(std::string_view columns, std::string_view table) const;  // "SELECT columns FROM table t WHERE ... ORDER BY ... LIMIT ..."
 };

@@ -16,35 +16,35 @@ enum class Access : std::uint8_t { token, open };  // open: no token is looked a
 struct Action {
     std::string_view key;
     std::string_view policy;
-    std::string_view check;           // default of the policy rule
-    Handler handler = nullptr;        // Call::body is the member's value (an object; {} where it was null or a scalar, see Call::raw)
+    std::string_view check;     // default of the policy rule
+    Handler handler = nullptr;  // Call::body is the member's value (an object; {} where it was null or a scalar, see Call::raw)
     std::span<const Field> fields = {};
     int status = 202;
     Version since = {};
     Version until = {};
-    bool any_value = false;           // null, text or anything goes as the member's value
+    bool any_value = false;  // null, text or anything goes as the member's value
 };
 
 // One operation that is not derived from a Resource.
 struct Route {
     std::string_view method;
-    std::string_view path;            // "/v2.1/servers/{id}/action"; a last segment "{name*}" takes the rest
-    std::string_view policy = {};     // rule name; must be there unless access is open
-    std::string_view check = {};      // default check of that rule
+    std::string_view path;         // "/v2.1/servers/{id}/action"; a last segment "{name*}" takes the rest
+    std::string_view policy = {};  // rule name; must be there unless access is open
+    std::string_view check = {};   // default check of that rule
     Handler handler = nullptr;
     int status = 200;
-    std::string_view wrapper = {};    // the body's only key ("server"); "" = the body itself
+    std::string_view wrapper = {};  // the body's only key ("server"); "" = the body itself
     std::span<const Field> body = {};
-    bool json_body = false;           // a JSON body is expected (also set by wrapper/body/actions); without it a body is ignored
-    bool any_body = false;            // JSON of any shape: Call::raw, no validation
-    bool extra = false;               // unknown members are accepted
-    bool stream = false;              // Call::request.stream, no JSON
-    std::uint64_t body_limit = 0;     // bytes; 0: 1 MiB (logged-out: 64 KiB)
+    bool json_body = false;        // a JSON body is expected (also set by wrapper/body/actions); without it a body is ignored
+    bool any_body = false;         // JSON of any shape: Call::raw, no validation
+    bool extra = false;            // unknown members are accepted
+    bool stream = false;           // Call::request.stream, no JSON
+    std::uint64_t body_limit = 0;  // bytes; 0: 1 MiB (logged-out: 64 KiB)
     std::span<const Action> actions = {};
     Access access = Access::token;
     Version since = {};
     Version until = {};
-    std::span<const Field> query = {};   // with style.strict_query: the parameters that are allowed, and their types
+    std::span<const Field> query = {};  // with style.strict_query: the parameters that are allowed, and their types
     // What the policy check is about, beyond the caller's own project and user: adds members (the path's parameters are there already). Runs in a
     // read transaction before the handler. Without it the check sees {project_id, user_id, domain_id} of the caller.
     void (*target)(Call&, Tx&, json::object& target) = nullptr;
@@ -56,8 +56,8 @@ struct Operation {
     Verb verb;
     std::string_view policy;
     std::string_view check;
-    int status = 0;                   // 0: 200, 201 for create, 204 for remove
-    std::string_view method = {};     // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"
+    int status = 0;                // 0: 200, 201 for create, 204 for remove
+    std::string_view method = {};  // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"
 };
 
 struct Resource;
@@ -84,24 +84,24 @@ struct Hooks {
 };
 
 struct Resource {
-    std::string_view name;             // "floatingip": the wrapper key
-    std::string_view plural;           // "floatingips"
-    std::string_view path;             // "/v2.0/floatingips"; items are at path + "/{id}"
+    std::string_view name;    // "floatingip": the wrapper key
+    std::string_view plural;  // "floatingips"
+    std::string_view path;    // "/v2.0/floatingips"; items are at path + "/{id}"
     std::string_view table;
-    std::span<const Field> fields;     // the first is the id
+    std::span<const Field> fields;  // the first is the id
     std::span<const Operation> operations;
     Hooks hooks = {};
-    std::string_view title = {};       // in messages: "Network"; default name
-    std::string_view missing = {};     // words of a 404 where the dialect's do not fit, {} for the id: "Security group {} does not exist"
+    std::string_view title = {};            // in messages: "Network"; default name
+    std::string_view missing = {};          // words of a 404 where the dialect's do not fit, {} for the id: "Security group {} does not exist"
     std::string_view scope = "project_id";  // field that owns a row; "" = not owned
-    std::string_view quota = {};       // name of the quota that a create counts against
-    bool bulk = false;                 // create takes {"<plural>": [...]} too
-    bool hex_id = false;               // ids of 32 hexadecimal digits (identity)
-    bool client_id = false;            // the create body may carry the id
-    bool timestamps = false;           // created_at, updated_at columns (BIGINT, microseconds), shown as ISO 8601
-    bool revision = false;             // revision_number column, If-Match
-    std::string_view extra_column = {};// TEXT column holding unknown members as JSON (style.unknown == keep)
-    std::string_view order = {};       // default sort field; "" = id
+    std::string_view quota = {};            // name of the quota that a create counts against
+    bool bulk = false;                      // create takes {"<plural>": [...]} too
+    bool hex_id = false;                    // ids of 32 hexadecimal digits (identity)
+    bool client_id = false;                 // the create body may carry the id
+    bool timestamps = false;                // created_at, updated_at columns (BIGINT, microseconds), shown as ISO 8601
+    bool revision = false;                  // revision_number column, If-Match
+    std::string_view extra_column = {};     // TEXT column holding unknown members as JSON (style.unknown == keep)
+    std::string_view order = {};            // default sort field; "" = id
     Version since = {};
 };
 

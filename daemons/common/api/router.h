@@ -14,7 +14,7 @@ namespace pilvi::api {
 
 struct Endpoint {
     Route route;
-    const Resource* resource = nullptr;    // derived operations
+    const Resource* resource = nullptr;  // derived operations
     const Operation* operation = nullptr;
     std::string method, path, policy, wrapper;  // owners of what route views point to, for derived ones
     metrics::Histogram* duration = nullptr;
@@ -23,7 +23,7 @@ struct Endpoint {
 struct Match {
     const Endpoint* endpoint = nullptr;
     std::map<std::string, std::string, std::less<>> parameters;  // decoded
-    std::vector<std::string_view> methods;                        // of the path, where the method is not among them
+    std::vector<std::string_view> methods;                       // of the path, where the method is not among them
     bool path_known = false;
 };
 

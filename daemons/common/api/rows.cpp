@@ -33,26 +33,36 @@ const Field* find_field(const Resource& resource, std::string_view name) {
 Value to_column(const Field& field, const json::value& value) {
     if (value.is_null()) return nullptr;
     switch (field.type) {
-        case Type::integer: return value.to_number<std::int64_t>();
-        case Type::number: return value.to_number<double>();
-        case Type::boolean: return value.get_bool();
+        case Type::integer:
+            return value.to_number<std::int64_t>();
+        case Type::number:
+            return value.to_number<double>();
+        case Type::boolean:
+            return value.get_bool();
         case Type::object:
         case Type::array:
-        case Type::any: return to_text(value);
-        default: return str(value.as_string());
+        case Type::any:
+            return to_text(value);
+        default:
+            return str(value.as_string());
     }
 }
 
 json::value from_column(const Field& field, const Value& value) {
     if (value.is_null()) return nullptr;
     switch (field.type) {
-        case Type::integer: return value.integer();
-        case Type::number: return value.number();
-        case Type::boolean: return value.boolean();
+        case Type::integer:
+            return value.integer();
+        case Type::number:
+            return value.number();
+        case Type::boolean:
+            return value.boolean();
         case Type::object:
         case Type::array:
-        case Type::any: return parse_json(value.text());
-        default: return json::value(value.text());
+        case Type::any:
+            return parse_json(value.text());
+        default:
+            return json::value(value.text());
     }
 }
 
@@ -133,8 +143,7 @@ json::object View::render(const json::object& row) const {
     }
     if (!resource_.extra_column.empty())
         for (const auto& member : row)
-            if (!find_field(resource_, member.key()) && !reserved(resource_, member.key()) && wants(member.key()))
-                out[member.key()] = member.value();
+            if (!find_field(resource_, member.key()) && !reserved(resource_, member.key()) && wants(member.key())) out[member.key()] = member.value();
     if (resource_.timestamps)
         for (const std::string_view c : time_columns)
             if (const json::value* value = row.if_contains(c); value && wants(c)) out[c] = *value;

@@ -24,8 +24,8 @@ struct VerbDefaults {
     bool body;
 };
 constexpr VerbDefaults verb_defaults[] = {
-    {Verb::list, "GET", false, 200, false},  {Verb::show, "GET", true, 200, false},    {Verb::create, "POST", false, 201, true},
-    {Verb::update, "", true, 200, true},     {Verb::remove, "DELETE", true, 204, false},
+    {Verb::list, "GET", false, 200, false}, {Verb::show, "GET", true, 200, false},      {Verb::create, "POST", false, 201, true},
+    {Verb::update, "", true, 200, true},    {Verb::remove, "DELETE", true, 204, false},
 };
 
 const VerbDefaults& defaults_of(Verb verb) {
@@ -66,8 +66,9 @@ struct Service::Impl {
 };
 
 void Service::Impl::add(std::unique_ptr<Endpoint> endpoint) {
-    endpoint->duration = &metrics.histogram("pilvi_http_request_duration_seconds", "Time from the whole request to the answer",
-                                            "method=\"" + std::string(endpoint->route.method) + "\",path=\"" + std::string(endpoint->route.path) + "\"");
+    endpoint->duration =
+        &metrics.histogram("pilvi_http_request_duration_seconds", "Time from the whole request to the answer",
+                           "method=\"" + std::string(endpoint->route.method) + "\",path=\"" + std::string(endpoint->route.path) + "\"");
     router.add(std::move(endpoint));
 }
 
@@ -145,11 +146,16 @@ namespace {
 
 [[noreturn]] void malformed(const ServiceStyle& style) {
     switch (style.dialect) {
-        case Dialect::compute: throw Error(Errc::bad_request, "Malformed request body");
-        case Dialect::network: throw Error(Errc::bad_request, "Unable to find the request body, or it is not a JSON object", "HTTPBadRequest");
-        case Dialect::identity: throw Error(Errc::bad_request, "Expecting to find valid JSON in request body.");
-        case Dialect::placement: throw Error(Errc::bad_request, "Malformed JSON: the request body is missing or not an object");
-        case Dialect::image: throw Error(Errc::bad_request, "Malformed JSON in request body.");
+        case Dialect::compute:
+            throw Error(Errc::bad_request, "Malformed request body");
+        case Dialect::network:
+            throw Error(Errc::bad_request, "Unable to find the request body, or it is not a JSON object", "HTTPBadRequest");
+        case Dialect::identity:
+            throw Error(Errc::bad_request, "Expecting to find valid JSON in request body.");
+        case Dialect::placement:
+            throw Error(Errc::bad_request, "Malformed JSON: the request body is missing or not an object");
+        case Dialect::image:
+            throw Error(Errc::bad_request, "Malformed JSON in request body.");
     }
     throw Error(Errc::bad_request, "Malformed request body");
 }
@@ -161,8 +167,7 @@ void check_content_type(const ServiceStyle& style, const http::Headers& headers)
         if (type.empty()) throw Error(Errc::bad_request, "content-type header required when content-length > 0");
         throw Error(Errc::unsupported_media, "The media type " + std::string(type.substr(0, 100)) + " is not supported, use application/json");
     }
-    if (type.empty() || equals_ignoring_case(type, "application/json") || lower(type).ends_with("json") ||
-        lower(type).ends_with("json-patch"))
+    if (type.empty() || equals_ignoring_case(type, "application/json") || lower(type).ends_with("json") || lower(type).ends_with("json-patch"))
         return;
     if (style.dialect == Dialect::identity) throw Error(Errc::bad_request, "Expecting to find application/json in Content-Type header.");
     throw Error(Errc::unsupported_media, "Unsupported Content-Type " + std::string(type.substr(0, 100)));
@@ -191,7 +196,8 @@ json::object Service::Impl::check_resource_body(const Service& service, const En
     if (style.wrapped) {
         body = top.if_contains(resource.name);
         if (!body || !body->is_object()) {
-            if (style.dialect == Dialect::network) throw Error(Errc::bad_request, "Unable to find '" + std::string(resource.name) + "' in request body", "HTTPBadRequest");
+            if (style.dialect == Dialect::network)
+                throw Error(Errc::bad_request, "Unable to find '" + std::string(resource.name) + "' in request body", "HTTPBadRequest");
             throw Error(Errc::bad_request, "'" + std::string(resource.name) + "' is a required property");
         }
         if (style.unknown == Unknown::refuse && top.size() > 1 && style.dialect == Dialect::compute)
@@ -233,8 +239,7 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
             throw Error(Errc::bad_request, "Invalid input for field/attribute " + std::string(action->key) + ".");
         if (!action->any_value && member.value().is_object())
             call.body = validate(style, action->fields, member.value(), Purpose::any, Unknown::refuse, call.version, action->key);
-        else if (member.value().is_object())
-            call.body = member.value().get_object();
+        else if (member.value().is_object()) call.body = member.value().get_object();
         return;
     }
     const json::value* body = &call.raw;
@@ -248,8 +253,8 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
                     throw Error(Errc::bad_request, "Additional properties are not allowed ('" + std::string(member.key()) + "' was unexpected)");
     }
     const Unknown unknown = route.extra ? Unknown::keep : style.unknown;
-    call.body = route.body.empty() && body->is_object() ? body->get_object()
-                                                        : validate(style, route.body, *body, Purpose::any, unknown, call.version);
+    call.body =
+        route.body.empty() && body->is_object() ? body->get_object() : validate(style, route.body, *body, Purpose::any, unknown, call.version);
 }
 
 Reply Service::Impl::run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint,
@@ -266,7 +271,9 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
         throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
     if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
     if (!match.endpoint) {
-        if (!match.path_known) throw Error(Errc::not_found, style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
+        if (!match.path_known)
+            throw Error(Errc::not_found,
+                        style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
         throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");
     }
     endpoint = match.endpoint;
@@ -367,8 +374,8 @@ void Service::check_quota(Tx& tx, std::string_view project_id, std::string_view 
     if (limit < 0 || used + wanted <= limit) return;
     const std::string n(name);
     if (spec_.style.dialect == Dialect::network) throw Error(Errc::over_quota, "Quota exceeded for resources: ['" + n + "'].", "OverQuota");
-    throw Error(Errc::over_quota, "Quota exceeded for " + n + ": Requested " + std::to_string(wanted) + ", but already used " +
-                                      std::to_string(used) + " of " + std::to_string(limit) + " " + n);
+    throw Error(Errc::over_quota, "Quota exceeded for " + n + ": Requested " + std::to_string(wanted) + ", but already used " + std::to_string(used) +
+                                      " of " + std::to_string(limit) + " " + n);
 }
 
 std::vector<std::string> Service::operations() const {

@@ -19,13 +19,13 @@ enum class Unknown : std::uint8_t { refuse, keep, ignore };  // members of a bod
 
 struct ServiceStyle {
     Dialect dialect;
-    std::string_view service_type;         // "compute"
+    std::string_view service_type;  // "compute"
     Unknown unknown = Unknown::refuse;
-    bool wrapped = true;                   // {"network": {...}} against the bare object (image, placement)
-    bool coerce = false;                   // "5" for 5, "true" for true (neutron's convert_to)
-    bool trailing_slash = true;            // "/v2/images/" is "/v2/images"; otherwise it is no path of ours
-    bool token_before_route = true;        // 401 comes before 404
-    Version version_least = {};            // microversions; {} = none
+    bool wrapped = true;             // {"network": {...}} against the bare object (image, placement)
+    bool coerce = false;             // "5" for 5, "true" for true (neutron's convert_to)
+    bool trailing_slash = true;      // "/v2/images/" is "/v2/images"; otherwise it is no path of ours
+    bool token_before_route = true;  // 401 comes before 404
+    Version version_least = {};      // microversions; {} = none
     Version version_most = {};
     Version version_fallback = {};         // where no header says
     std::string_view version_header = {};  // legacy header beside OpenStack-API-Version ("X-OpenStack-Nova-API-Version")
@@ -36,7 +36,7 @@ struct ServiceStyle {
 
 struct QuotaLimit {
     std::string_view name;
-    std::int64_t fallback;                 // -1 = unlimited
+    std::int64_t fallback;  // -1 = unlimited
 };
 
 struct ServiceSpec {

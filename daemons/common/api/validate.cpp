@@ -28,9 +28,12 @@ constexpr auto no_most = std::numeric_limits<std::int64_t>::max();
             throw Error(Errc::bad_request, "Invalid input for " + name + ". Reason: '" + shown + "' " + why + ".", "HTTPBadRequest");
         case Dialect::compute:
             throw Error(Errc::bad_request, "Invalid input for field/attribute " + name + ". Value: " + shown + ". " + shown + " " + why);
-        case Dialect::placement: throw Error(Errc::bad_request, "JSON does not validate: " + name + ": " + shown + " " + why);
-        case Dialect::image: throw Error(Errc::bad_request, "Provided object does not match schema: " + name + ": " + shown + " " + why);
-        case Dialect::identity: throw Error(Errc::bad_request, "Invalid input for field '" + name + "': " + shown + " " + why);
+        case Dialect::placement:
+            throw Error(Errc::bad_request, "JSON does not validate: " + name + ": " + shown + " " + why);
+        case Dialect::image:
+            throw Error(Errc::bad_request, "Provided object does not match schema: " + name + ": " + shown + " " + why);
+        case Dialect::identity:
+            throw Error(Errc::bad_request, "Invalid input for field '" + name + "': " + shown + " " + why);
     }
     throw Error(Errc::bad_request, name + " " + why);
 }
@@ -97,7 +100,8 @@ json::value check_boolean(const ServiceStyle& style, const json::value& value, s
 // Types that are texts of a certain form; returns the canonical text, nullopt where it is none.
 std::optional<std::string> canonical(Type type, const std::string& text) {
     switch (type) {
-        case Type::uuid: return is_uuid_like(text) ? std::optional(lower(text)) : std::nullopt;
+        case Type::uuid:
+            return is_uuid_like(text) ? std::optional(lower(text)) : std::nullopt;
         case Type::ip: {
             const auto address = IpAddress::parse(text);
             return address ? std::optional(address->text()) : std::nullopt;
@@ -106,24 +110,33 @@ std::optional<std::string> canonical(Type type, const std::string& text) {
             const auto cidr = Cidr::parse(text);
             return cidr ? std::optional(cidr->text()) : std::nullopt;
         }
-        case Type::mac: return normalize_mac(text);
-        case Type::datetime: return parse_iso8601(text) ? std::optional(text) : std::nullopt;
+        case Type::mac:
+            return normalize_mac(text);
+        case Type::datetime:
+            return parse_iso8601(text) ? std::optional(text) : std::nullopt;
         case Type::url: {
             const auto parsed = boost::urls::parse_uri(text);
             return parsed && text.size() <= 2048 && parsed->has_authority() ? std::optional(text) : std::nullopt;
         }
-        default: return std::nullopt;
+        default:
+            return std::nullopt;
     }
 }
 
 std::string_view form_name(Type type) {
     switch (type) {
-        case Type::uuid: return "is not a valid UUID";
-        case Type::ip: return "is not a valid IP address";
-        case Type::cidr: return "is not a valid IP subnet";
-        case Type::mac: return "is not a valid MAC address";
-        case Type::datetime: return "is not a 'date-time'";
-        default: return "is not a 'uri'";
+        case Type::uuid:
+            return "is not a valid UUID";
+        case Type::ip:
+            return "is not a valid IP address";
+        case Type::cidr:
+            return "is not a valid IP subnet";
+        case Type::mac:
+            return "is not a valid MAC address";
+        case Type::datetime:
+            return "is not a 'date-time'";
+        default:
+            return "is not a 'uri'";
     }
 }
 
@@ -133,8 +146,13 @@ json::value check_array(const ServiceStyle& style, const Field& field, const jso
     if (field.least != no_least && static_cast<std::int64_t>(in.size()) < field.least) refuse(style, where, value, "is too short");
     if (field.most != no_most && static_cast<std::int64_t>(in.size()) > field.most)
         refuse(style, where, static_cast<std::int64_t>(in.size()), "items are too many");
-    Field item{.name = field.name, .type = field.item, .use = field.use & ~unsigned{nullable}, .values = field.values, .fields = field.fields,
-               .pattern = field.pattern, .extra = field.extra};
+    Field item{.name = field.name,
+               .type = field.item,
+               .use = field.use & ~unsigned{nullable},
+               .values = field.values,
+               .fields = field.fields,
+               .pattern = field.pattern,
+               .extra = field.extra};
     json::array out;
     out.reserve(in.size());
     for (std::size_t i = 0; i < in.size(); ++i)
@@ -144,9 +162,12 @@ json::value check_array(const ServiceStyle& style, const Field& field, const jso
 
 bool usable(const Field& field, Purpose purpose) {
     switch (purpose) {
-        case Purpose::create: return (field.use & create) != 0;
-        case Purpose::update: return (field.use & update) != 0;
-        case Purpose::any: return true;
+        case Purpose::create:
+            return (field.use & create) != 0;
+        case Purpose::update:
+            return (field.use & update) != 0;
+        case Purpose::any:
+            return true;
     }
     return false;
 }
@@ -178,22 +199,34 @@ json::value validate_value(const ServiceStyle& style, const Field& field, const 
     }
     json::value out;
     switch (field.type) {
-        case Type::text: out = check_text(style, field, value, where); break;
-        case Type::integer: out = check_integer(style, field, value, where); break;
-        case Type::boolean: out = check_boolean(style, value, where); break;
+        case Type::text:
+            out = check_text(style, field, value, where);
+            break;
+        case Type::integer:
+            out = check_integer(style, field, value, where);
+            break;
+        case Type::boolean:
+            out = check_boolean(style, value, where);
+            break;
         case Type::number:
             if (!value.is_number()) refuse(style, where, value, "is not of type 'number'");
             if (value.to_number<double>() < static_cast<double>(field.least)) refuse(style, where, value, "is less than the minimum");
             out = value;
             break;
         case Type::object:
-            if (!value.is_object()) refuse(style, where, value, style.dialect == Dialect::network ? "is not a dictionary" : "is not of type 'object'");
-            out = field.fields.empty() ? value
-                                       : json::value(validate(style, field.fields, value, Purpose::any, field.extra ? Unknown::keep : Unknown::refuse,
-                                                              version, where));
+            if (!value.is_object())
+                refuse(style, where, value, style.dialect == Dialect::network ? "is not a dictionary" : "is not of type 'object'");
+            out =
+                field.fields.empty()
+                    ? value
+                    : json::value(validate(style, field.fields, value, Purpose::any, field.extra ? Unknown::keep : Unknown::refuse, version, where));
             break;
-        case Type::array: out = check_array(style, field, value, where, version); break;
-        case Type::any: out = value; break;
+        case Type::array:
+            out = check_array(style, field, value, where, version);
+            break;
+        case Type::any:
+            out = value;
+            break;
         default: {
             if (!value.is_string()) refuse(style, where, value, std::string(form_name(field.type)));
             const auto text = canonical(field.type, str(value.get_string()));
@@ -233,7 +266,8 @@ json::object validate(const ServiceStyle& style, std::span<const Field> fields, 
             if (unknown == Unknown::keep && !(field->use & accepts)) continue;
             refuse_unusable(style, name, purpose);
         }
-        out[field->name] = validate_value(style, *field, field->convert ? field->convert(member.value()) : member.value(), inner(where, name), version);
+        out[field->name] =
+            validate_value(style, *field, field->convert ? field->convert(member.value()) : member.value(), inner(where, name), version);
     }
     if (purpose == Purpose::update) return out;
     for (const Field& field : fields) {

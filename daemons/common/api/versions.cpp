@@ -43,8 +43,7 @@ Version requested_version(const ServiceStyle& style, const http::Headers& header
     if (!version)
         throw Error(Errc::bad_request, "API Version String " + text.substr(0, 50) + " is of invalid format. Must be of format MajorNum.MinorNum.");
     if (*version < style.version_least || *version > style.version_most) {
-        if (style.dialect == Dialect::placement)
-            throw Error(Errc::not_acceptable, "Unacceptable version header: " + text);
+        if (style.dialect == Dialect::placement) throw Error(Errc::not_acceptable, "Unacceptable version header: " + text);
         throw Error(Errc::not_acceptable, "Version " + text + " is not supported by the API. Minimum is " + version_text(style.version_least) +
                                               " and maximum is " + version_text(style.version_most) + ".");
     }

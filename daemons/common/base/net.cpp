@@ -93,8 +93,7 @@ std::optional<Cidr> Cidr::parse(std::string_view text) noexcept {
     if (!address) return std::nullopt;
     if (slash == std::string_view::npos) return Cidr{*address, address->bits()};
     const auto prefix = parse_integer(text.substr(slash + 1));
-    if (!prefix || *prefix < 0 || *prefix > address->bits() || text[slash + 1] == '-' ||
-        (text.size() > slash + 2 && text[slash + 1] == '0'))
+    if (!prefix || *prefix < 0 || *prefix > address->bits() || text[slash + 1] == '-' || (text.size() > slash + 2 && text[slash + 1] == '0'))
         return std::nullopt;
     return Cidr{*address, static_cast<int>(*prefix)};
 }
@@ -117,9 +116,7 @@ IpAddress fill(const IpAddress& address, int prefix, bool ones) noexcept {
 IpAddress Cidr::network() const noexcept { return fill(address, prefix, false); }
 IpAddress Cidr::last() const noexcept { return fill(address, prefix, true); }
 
-bool Cidr::contains(const IpAddress& other) const noexcept {
-    return other.version() == address.version() && network() <= other && other <= last();
-}
+bool Cidr::contains(const IpAddress& other) const noexcept { return other.version() == address.version() && network() <= other && other <= last(); }
 
 bool Cidr::overlaps(const Cidr& other) const noexcept {
     return other.address.version() == address.version() && (contains(other.network()) || other.contains(network()));

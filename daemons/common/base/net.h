@@ -16,12 +16,12 @@ public:
     // Strict dotted quad (no leading zeros, four parts) or RFC 4291 text; no scope ids.
     static std::optional<IpAddress> parse(std::string_view text) noexcept;
     static IpAddress v4(std::uint32_t host_order) noexcept;
-    int version() const noexcept { return version_; }                       // 4 or 6
+    int version() const noexcept { return version_; }  // 4 or 6
     int bits() const noexcept { return version_ == 4 ? 32 : 128; }
     const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
-    std::uint32_t v4_host_order() const noexcept;                            // version 4 only
-    std::string text() const;                                                // canonical (RFC 5952)
-    IpAddress plus(std::uint64_t offset) const noexcept;                     // wraps at the end of the family
+    std::uint32_t v4_host_order() const noexcept;         // version 4 only
+    std::string text() const;                             // canonical (RFC 5952)
+    IpAddress plus(std::uint64_t offset) const noexcept;  // wraps at the end of the family
     // other - *this, saturated at 2^63-1; both of one family, other >= *this.
     std::uint64_t distance_to(const IpAddress& other) const noexcept;
     bool is_multicast() const noexcept;
@@ -44,8 +44,8 @@ struct Cidr {
     IpAddress last() const noexcept;  // IPv4: the broadcast address
     bool contains(const IpAddress& address) const noexcept;
     bool overlaps(const Cidr& other) const noexcept;
-    std::string text() const;         // network()/prefix
-    std::string netmask() const;      // IPv4 dotted mask, IPv6 as address
+    std::string text() const;     // network()/prefix
+    std::string netmask() const;  // IPv4 dotted mask, IPv6 as address
 };
 
 // "aa:bb:cc:dd:ee:ff" from the forms with ':' or '-'; lower case; nullopt otherwise.

@@ -17,8 +17,8 @@ std::string encode64(std::string_view bytes, std::string_view alphabet) {
     out.reserve((bytes.size() + 2) / 3 * 4);
     std::size_t i = 0;
     for (; i + 2 < bytes.size(); i += 3) {
-        const unsigned v = static_cast<unsigned char>(bytes[i]) << 16 | static_cast<unsigned char>(bytes[i + 1]) << 8 |
-                           static_cast<unsigned char>(bytes[i + 2]);
+        const unsigned v =
+            static_cast<unsigned char>(bytes[i]) << 16 | static_cast<unsigned char>(bytes[i + 1]) << 8 | static_cast<unsigned char>(bytes[i + 2]);
         for (const int shift : {18, 12, 6, 0}) out += alphabet[v >> shift & 63];
     }
     if (const std::size_t left = bytes.size() - i; left > 0) {
@@ -145,10 +145,9 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus) {
 std::string percent_encode(std::string_view text) {
     std::string out;
     for (const char c : text) {
-        const bool unreserved = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                                c == '_' || c == '~';
-        if (unreserved)
-            out += c;
+        const bool unreserved =
+            (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+        if (unreserved) out += c;
         else
             out += '%' + [&] {
                 std::string h = hex(std::string_view(&c, 1));

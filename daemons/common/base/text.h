@@ -27,8 +27,8 @@ std::size_t utf8_length(std::string_view text) noexcept;
 // Equal in time that depends on the lengths only.
 bool equals_constant_time(std::string_view a, std::string_view b) noexcept;
 std::string base64_encode(std::string_view bytes);
-std::string base64url_encode(std::string_view bytes);               // with padding
-std::optional<std::string> base64_decode(std::string_view text);    // standard alphabet, whitespace ignored, padding required
-std::optional<std::string> base64url_decode(std::string_view text); // URL-safe alphabet, padding optional
+std::string base64url_encode(std::string_view bytes);                // with padding
+std::optional<std::string> base64_decode(std::string_view text);     // standard alphabet, whitespace ignored, padding required
+std::optional<std::string> base64url_decode(std::string_view text);  // URL-safe alphabet, padding optional
 
 }  // namespace pilvi

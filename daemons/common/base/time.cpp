@@ -42,9 +42,7 @@ bool eat(std::string_view& text, char c) noexcept {
 }
 }  // namespace
 
-Micros now_micros() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+Micros now_micros() { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 std::string iso8601(Micros at) { return format(at, "%Y-%m-%dT%H:%M:%SZ"); }
 std::string iso8601_naive(Micros at) { return format(at, "%Y-%m-%dT%H:%M:%S") + fraction(at); }

@@ -127,14 +127,14 @@ void ignore_sigpipe() {
 }
 
 std::string summary(const Command& command) {
-    std::vector<std::string> first(command.argv.begin(), command.argv.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(command.argv.size(), 4)));
+    std::vector<std::string> first(command.argv.begin(),
+                                   command.argv.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(command.argv.size(), 4)));
     return join(first, " ");
 }
 }  // namespace
 
 CommandResult SystemCommandRunner::run(const Command& command) {
-    if (command.argv.empty() || command.argv[0].empty() || command.argv[0][0] != '/')
-        throw Error(Errc::internal, "a command needs an absolute path");
+    if (command.argv.empty() || command.argv[0].empty() || command.argv[0][0] != '/') throw Error(Errc::internal, "a command needs an absolute path");
     ignore_sigpipe();
     const Time::time_point deadline = Time::now() + command.limit;
     Pipe in = make_pipe(), out = make_pipe(), err = make_pipe();

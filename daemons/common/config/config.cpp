@@ -20,11 +20,16 @@ constexpr char separator = '\x1f';  // between the items of a list value
 
 std::string_view kind_name(SettingKind kind) {
     switch (kind) {
-        case SettingKind::text: return "a string";
-        case SettingKind::integer: return "an integer";
-        case SettingKind::boolean: return "a boolean";
-        case SettingKind::seconds: return "a number of seconds";
-        case SettingKind::list: return "a list of strings";
+        case SettingKind::text:
+            return "a string";
+        case SettingKind::integer:
+            return "an integer";
+        case SettingKind::boolean:
+            return "a boolean";
+        case SettingKind::seconds:
+            return "a number of seconds";
+        case SettingKind::list:
+            return "a list of strings";
     }
     return "";
 }
@@ -37,11 +42,12 @@ std::optional<double> parse_number(std::string_view text) {
 }
 
 [[noreturn]] void refuse(const Setting& setting, std::string_view text) {
-    throw Error(Errc::bad_request, "'" + std::string(setting.key) + "' must be " + std::string(kind_name(setting.kind)) + ", not '" +
-                                       std::string(text) + "'");
+    throw Error(Errc::bad_request,
+                "'" + std::string(setting.key) + "' must be " + std::string(kind_name(setting.kind)) + ", not '" + std::string(text) + "'");
 }
 
-template <class Number> void check_bounds(const Setting& setting, Number value) {
+template <class Number>
+void check_bounds(const Setting& setting, Number value) {
     if (value >= static_cast<Number>(setting.least) && value <= static_cast<Number>(setting.most)) return;
     const bool from = setting.least != std::numeric_limits<std::int64_t>::min(), to = setting.most != std::numeric_limits<std::int64_t>::max();
     throw Error(Errc::bad_request, "'" + std::string(setting.key) + "' must be " + (from ? "at least " + std::to_string(setting.least) : "") +
@@ -60,8 +66,10 @@ std::string canonical_list(std::string_view text) {
 // `text` checked against the setting, in the form that is kept.
 std::string checked(const Setting& setting, std::string_view text) {
     switch (setting.kind) {
-        case SettingKind::text: return std::string(text);
-        case SettingKind::list: return canonical_list(text);
+        case SettingKind::text:
+            return std::string(text);
+        case SettingKind::list:
+            return canonical_list(text);
         case SettingKind::boolean: {
             const auto value = parse_boolean(text);
             if (!value) refuse(setting, text);
@@ -89,9 +97,12 @@ std::string from_toml(const Setting& setting, const toml::node& node) {
         throw Error(Errc::bad_request, "'" + std::string(setting.key) + "' must be " + std::string(kind_name(setting.kind)));
     };
     switch (setting.kind) {
-        case SettingKind::text: return node.is_string() ? node.as_string()->get() : wrong();
-        case SettingKind::boolean: return node.is_boolean() ? (node.as_boolean()->get() ? "true" : "false") : wrong();
-        case SettingKind::integer: return node.is_integer() ? checked(setting, std::to_string(node.as_integer()->get())) : wrong();
+        case SettingKind::text:
+            return node.is_string() ? node.as_string()->get() : wrong();
+        case SettingKind::boolean:
+            return node.is_boolean() ? (node.as_boolean()->get() ? "true" : "false") : wrong();
+        case SettingKind::integer:
+            return node.is_integer() ? checked(setting, std::to_string(node.as_integer()->get())) : wrong();
         case SettingKind::seconds:
             if (node.is_integer()) return checked(setting, std::to_string(node.as_integer()->get()));
             return node.is_floating_point() ? checked(setting, std::to_string(node.as_floating_point()->get())) : wrong();
@@ -120,13 +131,15 @@ std::string quoted(std::string_view text) {
 
 std::string toml_text(const Setting& setting) {
     switch (setting.kind) {
-        case SettingKind::text: return quoted(setting.fallback);
+        case SettingKind::text:
+            return quoted(setting.fallback);
         case SettingKind::list: {
             std::vector<std::string> items;
             for (const std::string& item : split(setting.fallback, ',', false)) items.push_back(quoted(trim(item)));
             return "[" + join(items, ", ") + "]";
         }
-        default: return std::string(setting.fallback);
+        default:
+            return std::string(setting.fallback);
     }
 }
 }  // namespace

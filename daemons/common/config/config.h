@@ -15,7 +15,7 @@ namespace pilvi {
 enum class SettingKind { text, integer, boolean, seconds /* TOML integer or float */, list /* array of strings */ };
 
 struct Setting {
-    std::string_view key;       // dotted: "listen.port"
+    std::string_view key;  // dotted: "listen.port"
     SettingKind kind;
     std::string_view fallback;  // as text; lists are comma separated
     std::string_view help;      // one sentence, for --print-defaults and docs/reference

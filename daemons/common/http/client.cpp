@@ -26,10 +26,10 @@ constexpr std::size_t buffer_size = 65536;
 
 struct Url {
     bool tls = false;
-    std::string host, port;    // empty: unix
+    std::string host, port;  // empty: unix
     std::string unix_path;
-    std::string authority;     // Host header
-    std::string target;        // path and query
+    std::string authority;  // Host header
+    std::string target;     // path and query
     std::string key() const { return unix_path.empty() ? (tls ? "https " : "http ") + host + " " + port : "unix " + unix_path; }
 };
 
@@ -135,13 +135,16 @@ UniqueFd connect_tcp(const Url& url, Moment deadline) {
     throw Error(Errc::unavailable, place + std::strerror(reason));
 }
 
-bool idempotent(std::string_view method) { return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS"; }
+bool idempotent(std::string_view method) {
+    return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS";
+}
 
 std::string request_head(const ClientRequest& request, const Url& url) {
     std::string out = request.method + " " + url.target + " HTTP/1.1\r\n";
     if (!request.headers.has("Host")) out += "Host: " + url.authority + "\r\n";
     for (const auto& [name, value] : request.headers.items()) {
-        if (equals_ignoring_case(name, "Content-Length") || equals_ignoring_case(name, "Transfer-Encoding") || equals_ignoring_case(name, "Connection"))
+        if (equals_ignoring_case(name, "Content-Length") || equals_ignoring_case(name, "Transfer-Encoding") ||
+            equals_ignoring_case(name, "Connection"))
             continue;
         out += name + ": ";
         for (const char c : value) out += static_cast<unsigned char>(c) < 0x20 && c != '\t' ? ' ' : c;

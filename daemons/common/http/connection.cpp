@@ -27,10 +27,8 @@ std::string address_of_peer(int fd) {
     socklen_t size = sizeof address;
     if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
     char text[INET6_ADDRSTRLEN] = "";
-    if (address.ss_family == AF_INET)
-        ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in&>(address).sin_addr, text, sizeof text);
-    else if (address.ss_family == AF_INET6)
-        ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6&>(address).sin6_addr, text, sizeof text);
+    if (address.ss_family == AF_INET) ::inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in&>(address).sin_addr, text, sizeof text);
+    else if (address.ss_family == AF_INET6) ::inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6&>(address).sin6_addr, text, sizeof text);
     constexpr std::string_view mapped = "::ffff:";
     const std::string_view view = text;
     return std::string(view.starts_with(mapped) && view.find('.') != std::string_view::npos ? view.substr(mapped.size()) : view);
@@ -74,15 +72,18 @@ void Connection::check_deadline(Moment now) {
     if (now < deadline_ && (!paced || now < last_possible_)) return;
     switch (state_) {
         case State::head:
-        case State::body: return refuse(408, "the request did not arrive in time");
+        case State::body:
+            return refuse(408, "the request did not arrive in time");
         case State::handshake:
         case State::idle:
         case State::writing:
-        case State::lingering: return close();
+        case State::lingering:
+            return close();
         case State::working:
         case State::parked:
         case State::streaming:
-        case State::closed: return;
+        case State::closed:
+            return;
     }
 }
 
@@ -217,11 +218,7 @@ Response Connection::call_handler() {
 
 void Connection::dispatch() {
     state_ = State::working;
-    const bool accepted = host_.submit(
-        [self = shared_from_this()] {
-            self->respond(self->call_handler());
-        },
-        false);
+    const bool accepted = host_.submit([self = shared_from_this()] { self->respond(self->call_handler()); }, false);
     if (!accepted) refuse(503, "the service is busy");
 }
 
@@ -294,10 +291,8 @@ void Connection::park(std::shared_ptr<Park> what) {
 
 void Connection::woken() {
     if (state_ != State::parked) return;
-    if (polling_)
-        poll_again_ = true;
-    else
-        poll(poll_last_);
+    if (polling_) poll_again_ = true;
+    else poll(poll_last_);
 }
 
 void Connection::poll(bool last) {

@@ -42,9 +42,9 @@ public:
     // All of these on the I/O thread.
     void start();
     void check_deadline(Moment now);
-    void woken();         // the topic it is parked on
-    void begin_stop();    // closes where idle, answers where parked, ends after the answer otherwise
-    void abort();         // closes now, whatever it does
+    void woken();       // the topic it is parked on
+    void begin_stop();  // closes where idle, answers where parked, ends after the answer otherwise
+    void abort();       // closes now, whatever it does
 
 private:
     friend class StreamBody;
@@ -64,7 +64,7 @@ private:
     void dispatch();
     void dispatch_stream();
     Response call_handler();
-    void respond(Response response);         // worker: tries to send, then posts
+    void respond(Response response);  // worker: tries to send, then posts
     void park(std::shared_ptr<Park> what);
     void poll(bool last);
     void polled(std::optional<Response> response, bool last);
@@ -72,13 +72,13 @@ private:
     void watch_peer();
     // writing
     void prepare(Response& response);
-    bool send_some();                        // any thread; true when all is sent or broken_
+    bool send_some();  // any thread; true when all is sent or broken_
     void begin_writing();
     void continue_writing();
     void send_file(std::shared_ptr<FileBody> file);
-    bool stream_file(FileBody& file);        // stream thread
+    bool stream_file(FileBody& file);  // stream thread
     bool send_blocking(std::string_view bytes);
-    void take_fd();                          // from the reactor, for a stream thread
+    void take_fd();  // from the reactor, for a stream thread
     // after
     void next_request();
     void linger();
@@ -103,7 +103,7 @@ private:
     Request request_;
     BodyPolicy policy_;
     bool expect_continue_ = false;
-    bool body_whole_ = true;      // nothing of the request is left unread
+    bool body_whole_ = true;  // nothing of the request is left unread
     bool keep_alive_ = false;
     bool head_request_ = false;
     bool last_response_ = false;

@@ -80,10 +80,8 @@ bool Connection::send_blocking(std::string_view bytes) {
     const Moment deadline = std::chrono::steady_clock::now() + host_.options().body_timeout;
     while (!bytes.empty()) {
         const Moved moved = transport_.write(bytes);
-        if (moved.bytes > 0)
-            bytes.remove_prefix(static_cast<std::size_t>(moved.bytes));
-        else if (moved.want == Want::nothing || !wait_ready(fd_.get(), moved.want, deadline))
-            return false;
+        if (moved.bytes > 0) bytes.remove_prefix(static_cast<std::size_t>(moved.bytes));
+        else if (moved.want == Want::nothing || !wait_ready(fd_.get(), moved.want, deadline)) return false;
     }
     return true;
 }
@@ -160,9 +158,13 @@ void Connection::begin_stop() {
     switch (state_) {
         case State::handshake:
         case State::idle:
-        case State::lingering: return close();
-        case State::parked: poll_last_ = true; return woken();
-        default: return;  // ends after its answer: stopping() holds now
+        case State::lingering:
+            return close();
+        case State::parked:
+            poll_last_ = true;
+            return woken();
+        default:
+            return;  // ends after its answer: stopping() holds now
     }
 }
 

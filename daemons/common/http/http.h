@@ -19,8 +19,8 @@ namespace pilvi::http {
 class Headers {
 public:
     void add(std::string_view name, std::string_view value) { items_.emplace_back(name, value); }
-    void set(std::string_view name, std::string_view value);   // replaces all of that name
-    std::string_view get(std::string_view name) const;         // the first, "" where there is none
+    void set(std::string_view name, std::string_view value);  // replaces all of that name
+    std::string_view get(std::string_view name) const;        // the first, "" where there is none
     bool has(std::string_view name) const;
     std::size_t count(std::string_view name) const;
     void remove(std::string_view name);
@@ -40,14 +40,14 @@ public:
 };
 
 struct Request {
-    std::string method;     // "GET"
-    std::string target;     // as sent: "/v2.0/ports?x=y"
-    std::string path;       // target up to '?', still percent-encoded
-    std::string query;      // after '?', "" where there is none
+    std::string method;  // "GET"
+    std::string target;  // as sent: "/v2.0/ports?x=y"
+    std::string path;    // target up to '?', still percent-encoded
+    std::string query;   // after '?', "" where there is none
     Headers headers;
-    std::string body;       // whole, unless the route streams
+    std::string body;              // whole, unless the route streams
     BodyReader* stream = nullptr;  // set where BodyPolicy::stream was asked
-    std::string peer;       // address of the other side, "" on a unix socket
+    std::string peer;              // address of the other side, "" on a unix socket
     bool tls = false;
 };
 
@@ -69,10 +69,10 @@ struct FileBody {
 
 struct Response {
     int status = 200;
-    Headers headers;        // Content-Length, Date, Connection are the server's business
+    Headers headers;  // Content-Length, Date, Connection are the server's business
     std::string body;
-    std::shared_ptr<FileBody> file;   // sent instead of body
-    std::shared_ptr<Park> park;       // answer later
+    std::shared_ptr<FileBody> file;  // sent instead of body
+    std::shared_ptr<Park> park;      // answer later
 };
 
 struct RequestHead {  // what is known before the body is read
@@ -98,20 +98,20 @@ public:
 };
 
 struct TlsFiles {
-    std::string certificate;      // PEM chain
-    std::string key;              // PEM
-    std::string client_ca = {};   // PEM: clients must show a certificate of this CA
+    std::string certificate;     // PEM chain
+    std::string key;             // PEM
+    std::string client_ca = {};  // PEM: clients must show a certificate of this CA
 };
 
 struct ServerOptions {
-    int threads = 4;                     // pool size
-    std::size_t queue = 256;             // waiting requests above the pool; more: 503 with Retry-After
-    std::size_t streams = 16;            // streaming requests at a time, on threads of their own
-    std::size_t connections = 4096;      // more are closed at once
-    std::size_t header_limit = 16384;    // bytes: 431
+    int threads = 4;                   // pool size
+    std::size_t queue = 256;           // waiting requests above the pool; more: 503 with Retry-After
+    std::size_t streams = 16;          // streaming requests at a time, on threads of their own
+    std::size_t connections = 4096;    // more are closed at once
+    std::size_t header_limit = 16384;  // bytes: 431
     std::chrono::seconds header_timeout{10};
-    std::chrono::seconds idle_timeout{75};   // keep-alive
-    std::chrono::seconds body_timeout{30};   // between two reads of a body, and for each write
+    std::chrono::seconds idle_timeout{75};  // keep-alive
+    std::chrono::seconds body_timeout{30};  // between two reads of a body, and for each write
     std::optional<TlsFiles> tls;
 };
 
@@ -140,16 +140,16 @@ private:
 
 struct ClientOptions {
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
-    std::chrono::milliseconds timeout = std::chrono::seconds(30);   // whole exchange (for streams: between two reads)
-    std::size_t body_limit = 64u << 20;                             // of the answer in memory
-    std::size_t idle_connections = 8;                               // kept open per host
-    std::string ca_file = {};                                       // PEM; "" = the system's
-    std::optional<TlsFiles> identity = {};                          // client certificate
+    std::chrono::milliseconds timeout = std::chrono::seconds(30);  // whole exchange (for streams: between two reads)
+    std::size_t body_limit = 64u << 20;                            // of the answer in memory
+    std::size_t idle_connections = 8;                              // kept open per host
+    std::string ca_file = {};                                      // PEM; "" = the system's
+    std::optional<TlsFiles> identity = {};                         // client certificate
 };
 
 struct ClientRequest {
     std::string method = "GET";
-    std::string url;                    // http://host:port/path?query, https://..., or unix:/run/x.sock:/path
+    std::string url;  // http://host:port/path?query, https://..., or unix:/run/x.sock:/path
     Headers headers = {};
     std::string body = {};
     std::optional<std::chrono::milliseconds> timeout = {};

@@ -37,7 +37,8 @@ struct Target {
     }
 };
 
-template <bool is_request> class Machine final : public beast::http::basic_parser<is_request> {
+template <bool is_request>
+class Machine final : public beast::http::basic_parser<is_request> {
 public:
     Machine(Parser& owner, Target& target) : owner_(owner), target_(target) {}
     bool http11() const { return http11_; }
@@ -94,8 +95,14 @@ struct Parser::Impl {
     std::optional<Machine<true>> request;
     std::optional<Machine<false>> response;
 
-    template <class F> auto with(F&& fn) { return kind == Kind::request ? fn(*request) : fn(*response); }
-    template <class F> auto with(F&& fn) const { return kind == Kind::request ? fn(*request) : fn(*response); }
+    template <class F>
+    auto with(F&& fn) {
+        return kind == Kind::request ? fn(*request) : fn(*response);
+    }
+    template <class F>
+    auto with(F&& fn) const {
+        return kind == Kind::request ? fn(*request) : fn(*response);
+    }
 };
 
 Parser::Parser(Kind kind, std::size_t header_limit) : impl_(std::make_unique<Impl>()) {
@@ -113,10 +120,8 @@ void Parser::reset() {
     headers = {};
     impl_->target = {};
     impl_->head_bytes = 0;
-    if (impl_->kind == Kind::request)
-        impl_->request.emplace(*this, impl_->target);
-    else
-        impl_->response.emplace(*this, impl_->target);
+    if (impl_->kind == Kind::request) impl_->request.emplace(*this, impl_->target);
+    else impl_->response.emplace(*this, impl_->target);
     impl_->with([this](auto& m) {
         m.header_limit(static_cast<std::uint32_t>(impl_->header_limit));
         m.body_limit(boost::none);

@@ -30,7 +30,7 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 namespace {
-constexpr auto sweep_interval = 250ms;   // of the deadlines
+constexpr auto sweep_interval = 250ms;  // of the deadlines
 constexpr int backlog = 1024;
 
 struct Listener {

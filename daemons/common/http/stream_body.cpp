@@ -82,8 +82,7 @@ std::size_t StreamBody::receive(char* into, std::size_t size) {
             return static_cast<std::size_t>(moved.bytes);
         }
         if (moved.want == Want::nothing) throw Error(Errc::bad_request, "the client went away in the middle of the body");
-        if (!pace_.wait(connection_.transport_.fd(), moved.want))
-            throw Error(Errc::timeout, "the client sends the body too slowly");
+        if (!pace_.wait(connection_.transport_.fd(), moved.want)) throw Error(Errc::timeout, "the client sends the body too slowly");
     }
 }
 

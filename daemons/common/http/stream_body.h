@@ -19,7 +19,7 @@ private:
     Connection& connection_;
     Pace pace_;
     bool failed_ = false;
-    std::uint64_t left_ = 0;   // of a body of known length
+    std::uint64_t left_ = 0;  // of a body of known length
     std::uint64_t total_ = 0;
 };
 

@@ -24,10 +24,14 @@ Moved plain_result(ssize_t returned, Want direction) {
 Moved Transport::result(int returned) {
     if (returned > 0) return {returned, Want::nothing};
     switch (SSL_get_error(session_.get(), returned)) {
-        case SSL_ERROR_WANT_READ: return {-1, Want::read};
-        case SSL_ERROR_WANT_WRITE: return {-1, Want::write};
-        case SSL_ERROR_ZERO_RETURN: return {0, Want::nothing};
-        default: return {-1, Want::nothing};
+        case SSL_ERROR_WANT_READ:
+            return {-1, Want::read};
+        case SSL_ERROR_WANT_WRITE:
+            return {-1, Want::write};
+        case SSL_ERROR_ZERO_RETURN:
+            return {0, Want::nothing};
+        default:
+            return {-1, Want::nothing};
     }
 }
 

@@ -11,10 +11,21 @@ struct Mapping {
     Errc code;
 };
 constexpr std::array mappings{
-    Mapping{400, Errc::bad_request}, Mapping{401, Errc::unauthenticated}, Mapping{403, Errc::forbidden},   Mapping{404, Errc::not_found},
-    Mapping{405, Errc::not_allowed}, Mapping{406, Errc::not_acceptable},  Mapping{409, Errc::conflict},    Mapping{410, Errc::gone},
-    Mapping{412, Errc::precondition_failed},    Mapping{413, Errc::too_large},       Mapping{415, Errc::unsupported_media},
-    Mapping{422, Errc::bad_request}, Mapping{429, Errc::unavailable},     Mapping{501, Errc::unsupported}, Mapping{503, Errc::unavailable},
+    Mapping{400, Errc::bad_request},
+    Mapping{401, Errc::unauthenticated},
+    Mapping{403, Errc::forbidden},
+    Mapping{404, Errc::not_found},
+    Mapping{405, Errc::not_allowed},
+    Mapping{406, Errc::not_acceptable},
+    Mapping{409, Errc::conflict},
+    Mapping{410, Errc::gone},
+    Mapping{412, Errc::precondition_failed},
+    Mapping{413, Errc::too_large},
+    Mapping{415, Errc::unsupported_media},
+    Mapping{422, Errc::bad_request},
+    Mapping{429, Errc::unavailable},
+    Mapping{501, Errc::unsupported},
+    Mapping{503, Errc::unavailable},
     Mapping{504, Errc::timeout},
 };
 
@@ -34,7 +45,8 @@ std::string text_of_html(std::string_view html) {
         if (!tag) out += c == '\n' ? ' ' : c;
         if (c == '>') tag = false;
     }
-    constexpr std::pair<std::string_view, std::string_view> entities[] = {{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&#x27;", "'"}, {"&#39;", "'"}, {"&amp;", "&"}};
+    constexpr std::pair<std::string_view, std::string_view> entities[] = {{"&lt;", "<"},   {"&gt;", ">"},  {"&quot;", "\""},
+                                                                          {"&#x27;", "'"}, {"&#39;", "'"}, {"&amp;", "&"}};
     for (const auto& [entity, character] : entities)
         for (std::size_t at = 0; (at = out.find(entity, at)) != std::string::npos; at += character.size()) out.replace(at, entity.size(), character);
     return std::string(trim(out));
@@ -75,7 +87,8 @@ Found find_message(const http::Response& response) {
 
 Error error_of(const http::Response& response, std::string_view what) {
     Found found = find_message(response);
-    if (found.message.empty()) found.message = std::string(what) + " answered " + std::to_string(response.status) + " " + std::string(http::reason_phrase(response.status));
+    if (found.message.empty())
+        found.message = std::string(what) + " answered " + std::to_string(response.status) + " " + std::string(http::reason_phrase(response.status));
     if (found.message.size() > 2000) found.message.resize(2000);
     return {code_of(response.status), std::move(found.message), std::move(found.type)};
 }

@@ -29,7 +29,7 @@ struct Context {
     std::vector<std::string> roles;      // names
     bool is_admin = false;               // role "admin"
     Micros expires_at = 0;
-    bool service_call = false;           // a valid X-Service-Token with role "service" came along
+    bool service_call = false;  // a valid X-Service-Token with role "service" came along
     bool has_role(std::string_view role) const;
 };
 
@@ -43,7 +43,7 @@ public:
 
 // Authenticated requests as a service user: gets a token by password, keeps it, renews it before it ends and on a 401. Thread-safe.
 struct SessionOptions {
-    std::string auth_url;   // http://127.0.0.1:5000/v3
+    std::string auth_url;  // http://127.0.0.1:5000/v3
     std::string username;
     Secret password;
     std::string project = "service";
@@ -60,8 +60,7 @@ public:
     http::Response send(http::ClientRequest request);
     // send() with a JSON body and a JSON answer; a status that is not 2xx becomes an Error of the matching code whose message is the one in the
     // answer's envelope, whatever its service's style.
-    json::value call(std::string_view method, const std::string& url, const json::value& body = nullptr,
-                     const http::Headers& headers = {});
+    json::value call(std::string_view method, const std::string& url, const json::value& body = nullptr, const http::Headers& headers = {});
     // The catalogue's URL of a service type ("compute", "network", "image", "placement", "identity") without trailing slash.
     std::string endpoint(std::string_view service_type);
     std::string token();
@@ -74,8 +73,7 @@ private:
 class TokenValidator final : public Authenticator {
 public:
     // Cached answers live `ttl` at most, never beyond the token's end; at most `capacity` of them. Keyed by a hash of the token.
-    TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl = std::chrono::seconds(10),
-                   std::size_t capacity = 10'000);
+    TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl = std::chrono::seconds(10), std::size_t capacity = 10'000);
     ~TokenValidator() override;
     std::optional<Context> authenticate(std::string_view token) override;
 
@@ -89,7 +87,8 @@ Context context_from_token(const json::object& token);
 
 // A daemon's settings table with identity.url, .username, .project, .domain and .region before its own:
 //   constexpr auto settings = with_identity_settings("glance", {{"listen.port", SettingKind::integer, "9292", "TCP port.", 0, 65535}, ...});
-template <std::size_t N> constexpr std::array<Setting, N + 5> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
+template <std::size_t N>
+constexpr std::array<Setting, N + 5> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
     std::array<Setting, N + 5> out{{
         {"identity.url", SettingKind::text, "http://127.0.0.1:5000/v3", "Base URL of the identity service, with its version."},
         {"identity.username", SettingKind::text, username, "The daemon's own user; its password is the credential service-password."},

@@ -135,7 +135,8 @@ std::string Session::endpoint(std::string_view service_type) {
         url = impl_->look_up(service_type);
     }
     if (url.empty())
-        throw Error(Errc::unavailable, "the catalogue has no " + impl_->options.interface + " endpoint of " + std::string(service_type) + " in region " + impl_->options.region);
+        throw Error(Errc::unavailable, "the catalogue has no " + impl_->options.interface + " endpoint of " + std::string(service_type) +
+                                           " in region " + impl_->options.region);
     return url;
 }
 

@@ -22,8 +22,8 @@ struct Name {
     Level level;
     std::string_view text;
 };
-constexpr std::array names{Name{Level::debug, "debug"}, Name{Level::info, "info"}, Name{Level::notice, "notice"},
-                           Name{Level::warning, "warning"}, Name{Level::error, "error"}};
+constexpr std::array names{Name{Level::debug, "debug"}, Name{Level::info, "info"}, Name{Level::notice, "notice"}, Name{Level::warning, "warning"},
+                           Name{Level::error, "error"}};
 
 std::string_view name_of(Level level) {
     for (const Name& n : names)
@@ -102,10 +102,8 @@ Level parse_level(std::string_view name) {
 void write(Level value, std::string_view message, Fields fields) {
     if (static_cast<int>(value) > least.load(std::memory_order_relaxed)) return;
     static const bool journal = stderr_is_journal();
-    if (journal)
-        to_journal(value, message, fields);
-    else
-        to_text(value, message, fields);
+    if (journal) to_journal(value, message, fields);
+    else to_text(value, message, fields);
 }
 
 }  // namespace pilvi::log

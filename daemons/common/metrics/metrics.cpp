@@ -12,9 +12,7 @@ constexpr std::size_t label_sets_limit = 1000;
 
 std::string braces(std::string_view labels) { return labels.empty() ? "" : "{" + std::string(labels) + "}"; }
 
-std::string with_le(std::string_view labels, std::string_view le) {
-    return fmt::format("{{{}{}le=\"{}\"}}", labels, labels.empty() ? "" : ",", le);
-}
+std::string with_le(std::string_view labels, std::string_view le) { return fmt::format("{{{}{}le=\"{}\"}}", labels, labels.empty() ? "" : ",", le); }
 
 std::string number(double value) {
     if (std::isnan(value)) return "NaN";
@@ -67,7 +65,8 @@ Registry::Family& Registry::family(std::string_view name, std::string_view help,
 
 namespace {
 // What exceeds the limit of label sets is counted together, so that labels from outside cannot fill the memory.
-template <class T> T& member(std::map<std::string, std::unique_ptr<T>, std::less<>>& map, std::string_view labels) {
+template <class T>
+T& member(std::map<std::string, std::unique_ptr<T>, std::less<>>& map, std::string_view labels) {
     if (const auto at = map.find(labels); at != map.end()) return *at->second;
     const std::string key = map.size() < label_sets_limit ? std::string(labels) : "overflow=\"true\"";
     auto& slot = map[key];

@@ -112,10 +112,8 @@ void Daemon::run(std::function<bool()> alive, std::function<void()> reload) {
     while (!impl_->stopping) {
         const auto now = std::chrono::steady_clock::now();
         if (interval > 0 && now - fed >= std::chrono::milliseconds(interval)) {
-            if (impl_->healthy(alive))
-                sd_notify(0, "WATCHDOG=1");
-            else
-                log::error("the daemon does not answer its own probe; the watchdog will restart it");
+            if (impl_->healthy(alive)) sd_notify(0, "WATCHDOG=1");
+            else log::error("the daemon does not answer its own probe; the watchdog will restart it");
             fed = now;
         }
         pollfd polled[] = {{impl_->signals.get(), POLLIN, 0}, {impl_->wake.get(), POLLIN, 0}};
@@ -174,7 +172,9 @@ int daemon_main(int argc, char** argv, const DaemonSpec& spec, const std::functi
     ::mallopt(M_ARENA_MAX, 2);  // many threads that allocate little each: memory counts for more than contention
     CLI::App app{std::string(spec.description), "pilvi-" + std::string(spec.name)};
     Arguments arguments;
-    app.add_option("--config", arguments.files, "TOML file instead of those in the standard places; may be repeated, later ones win")->type_name("FILE")->allow_extra_args(false);
+    app.add_option("--config", arguments.files, "TOML file instead of those in the standard places; may be repeated, later ones win")
+        ->type_name("FILE")
+        ->allow_extra_args(false);
     app.add_option("--set", arguments.assignments, "one setting, over the files; may be repeated")->type_name("KEY=VALUE")->allow_extra_args(false);
     app.add_flag("--check", arguments.check, "check the configuration and exit");
     app.add_flag("--print-defaults", arguments.print_defaults, "print every setting with its default and meaning, as TOML, and exit");

@@ -14,10 +14,10 @@
 namespace pilvi {
 
 struct DaemonSpec {
-    std::string_view name;               // "identity": the daemon is pilvi-identity
-    std::string_view description;        // one line for --help
-    std::span<const Setting> settings;   // the daemon's own, besides the shared ones
-    bool http = true;                    // adds listen.* and http.* settings
+    std::string_view name;              // "identity": the daemon is pilvi-identity
+    std::string_view description;       // one line for --help
+    std::span<const Setting> settings;  // the daemon's own, besides the shared ones
+    bool http = true;                   // adds listen.* and http.* settings
 };
 
 // Shared settings (table in service.cpp): log.level; with http: listen.address ("0.0.0.0"), listen.port (required in the daemon's own table as

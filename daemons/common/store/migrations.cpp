@@ -13,13 +13,12 @@ void apply(Tx& tx, const Migration& migration) {
     const std::string sum = checksum(migration.sql);
     if (applied) {
         if (applied->text("checksum") != sum)
-            throw Error(Errc::unsupported, fmt::format("migration {} ({}) is not the one that was applied to this database", migration.version,
-                                                       migration.name));
+            throw Error(Errc::unsupported,
+                        fmt::format("migration {} ({}) is not the one that was applied to this database", migration.version, migration.name));
         return;
     }
     connection_of(tx).script(std::string(migration.sql));
-    tx.insert("schema_migrations",
-              {{"version", migration.version}, {"name", migration.name}, {"checksum", sum}, {"applied_at", now_micros()}});
+    tx.insert("schema_migrations", {{"version", migration.version}, {"name", migration.name}, {"checksum", sum}, {"applied_at", now_micros()}});
 }
 
 }  // namespace
@@ -27,13 +26,13 @@ void apply(Tx& tx, const Migration& migration) {
 void migrate(Store& store, std::span<const Migration> migrations) {
     store.write([](Tx& tx) {
         connection_of(tx).lock_migrations();
-        connection_of(tx).script("CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
-                                 "checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)");
+        connection_of(tx).script(
+            "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
+            "checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)");
     });
     int newest = 0;
     for (const Migration& migration : migrations) {
-        if (migration.version != newest + 1)
-            throw Error(Errc::internal, fmt::format("migration {} is numbered {}", newest + 1, migration.version));
+        if (migration.version != newest + 1) throw Error(Errc::internal, fmt::format("migration {} is numbered {}", newest + 1, migration.version));
         newest = migration.version;
     }
     const std::int64_t present = store.read([](Tx& tx) { return tx.scalar("SELECT MAX(version) FROM schema_migrations").integer(); });

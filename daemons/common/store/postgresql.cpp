@@ -26,7 +26,8 @@ enum : Oid { oid_bool = 16, oid_int8 = 20, oid_int2 = 21, oid_int4 = 23, oid_flo
 
 Value value_of(Oid type, std::string_view text) {
     switch (type) {
-        case oid_bool: return text == "t";
+        case oid_bool:
+            return text == "t";
         case oid_int2:
         case oid_int4:
         case oid_int8:
@@ -37,8 +38,10 @@ Value value_of(Oid type, std::string_view text) {
             return Value(text).number();
         }
         case oid_float4:
-        case oid_float8: return Value(text).number();
-        default: return text;
+        case oid_float8:
+            return Value(text).number();
+        default:
+            return text;
     }
 }
 
@@ -51,14 +54,13 @@ public:
             throw Disconnected(error.what());
         }
         handle_ = static_cast<soci::postgresql_session_backend*>(session_.get_backend())->conn_;
-        PQsetNoticeProcessor(handle_, [](void*, const char*) {}, nullptr);
+        PQsetNoticeProcessor(
+            handle_, [](void*, const char*) {}, nullptr);
         script(fmt::format("SET client_encoding TO 'UTF8'; SET lock_timeout TO {}", busy_timeout_ms));
     }
     ~PostgresqlConnection() override { session_.close(); }
 
-    void begin(bool writing) override {
-        script(writing ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    }
+    void begin(bool writing) override { script(writing ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); }
     void commit() override {
         const Result result(PQexec(handle_, "COMMIT"));
         check(result.get());
@@ -141,7 +143,9 @@ private:
 class PostgresqlSessions final : public Sessions {
 public:
     PostgresqlSessions(std::string conninfo, const StoreOptions& options)
-        : conninfo_(std::move(conninfo)), timeout_ms_(options.busy_timeout_ms), pool_(static_cast<std::size_t>(std::max(1, options.readers))),
+        : conninfo_(std::move(conninfo)),
+          timeout_ms_(options.busy_timeout_ms),
+          pool_(static_cast<std::size_t>(std::max(1, options.readers))),
           connections_(static_cast<std::size_t>(std::max(1, options.readers))) {}
 
     Leased lease(bool) override {

@@ -93,8 +93,8 @@ private:
 
     void bind(sqlite3_stmt* statement, const Values& parameters) {
         if (sqlite3_bind_parameter_count(statement) != static_cast<int>(parameters.size()))
-            throw Error(Errc::internal, fmt::format("a statement with {} placeholders got {} parameters",
-                                                    sqlite3_bind_parameter_count(statement), parameters.size()));
+            throw Error(Errc::internal, fmt::format("a statement with {} placeholders got {} parameters", sqlite3_bind_parameter_count(statement),
+                                                    parameters.size()));
         int index = 0;
         for (const Value& value : parameters) {
             ++index;
@@ -119,9 +119,15 @@ private:
         values.reserve(prepared.columns->size());
         for (int i = 0; i < count; ++i) {
             switch (sqlite3_column_type(prepared.statement, i)) {
-                case SQLITE_INTEGER: values.emplace_back(std::int64_t{sqlite3_column_int64(prepared.statement, i)}); break;
-                case SQLITE_FLOAT: values.emplace_back(sqlite3_column_double(prepared.statement, i)); break;
-                case SQLITE_NULL: values.emplace_back(); break;
+                case SQLITE_INTEGER:
+                    values.emplace_back(std::int64_t{sqlite3_column_int64(prepared.statement, i)});
+                    break;
+                case SQLITE_FLOAT:
+                    values.emplace_back(sqlite3_column_double(prepared.statement, i));
+                    break;
+                case SQLITE_NULL:
+                    values.emplace_back();
+                    break;
                 default: {
                     const auto* text = static_cast<const char*>(sqlite3_column_blob(prepared.statement, i));
                     const auto size = static_cast<std::size_t>(sqlite3_column_bytes(prepared.statement, i));
@@ -168,7 +174,9 @@ void make_file(const std::string& path) {
 class SqliteSessions final : public Sessions {
 public:
     SqliteSessions(std::string path, const StoreOptions& options)
-        : path_(std::move(path)), timeout_ms_(options.busy_timeout_ms), pool_(static_cast<std::size_t>(std::max(1, options.readers))),
+        : path_(std::move(path)),
+          timeout_ms_(options.busy_timeout_ms),
+          pool_(static_cast<std::size_t>(std::max(1, options.readers))),
           readers_(static_cast<std::size_t>(std::max(1, options.readers))) {
         make_file(path_);
         writer_ = std::make_unique<SqliteConnection>(writer_session_, path_, timeout_ms_, true);

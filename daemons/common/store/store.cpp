@@ -203,7 +203,8 @@ std::unique_ptr<Sessions> open_sessions(const std::string& url, const StoreOptio
     throw Error(Errc::bad_request, "a database url is sqlite:/PATH or postgresql://USER:PASSWORD@HOST/DATABASE");
 }
 
-template <class Items> std::pair<std::string, Values> insert_statement(std::string_view table, const Items& items) {
+template <class Items>
+std::pair<std::string, Values> insert_statement(std::string_view table, const Items& items) {
     std::string sql = "INSERT INTO " + quoted_identifier(table) + " (", marks;
     Values values;
     values.reserve(items.size());

@@ -20,7 +20,7 @@ namespace pilvi {
 
 class Value {
 public:
-    Value() = default;                                                  // NULL
+    Value() = default;  // NULL
     Value(std::nullptr_t) {}
     Value(std::nullopt_t) {}
     Value(bool v) : v_(std::int64_t{v}) {}
@@ -30,7 +30,10 @@ public:
     Value(std::string v) : v_(std::move(v)) {}
     Value(std::string_view v) : v_(std::string(v)) {}
     Value(const char* v) : v_(std::string(v)) {}
-    template <class T> Value(const std::optional<T>& v) { if (v) *this = Value(*v); }
+    template <class T>
+    Value(const std::optional<T>& v) {
+        if (v) *this = Value(*v);
+    }
 
     bool is_null() const { return v_.index() == 0; }
     // Converted where that is exact (text "5" -> 5 too); Error(internal) otherwise. NULL is 0 / "" / false.
@@ -112,8 +115,8 @@ struct Migration {
 };
 
 struct StoreOptions {
-    int readers = 4;                 // sessions for read(); PostgreSQL: pool size
-    int busy_timeout_ms = 10'000;    // waiting for the writer
+    int readers = 4;               // sessions for read(); PostgreSQL: pool size
+    int busy_timeout_ms = 10'000;  // waiting for the writer
 };
 
 class Store {
@@ -124,17 +127,24 @@ public:
     virtual ~Store() = default;
 
     // Runs `fn` in a read transaction (a consistent snapshot). May run concurrently.
-    template <class F> auto read(F&& fn) { return run<F>(std::forward<F>(fn), false); }
+    template <class F>
+    auto read(F&& fn) {
+        return run<F>(std::forward<F>(fn), false);
+    }
     // Runs `fn` in a write transaction; commits when it returns, rolls back when it throws. PostgreSQL: serializable, run again on a
     // serialization failure, so `fn` has no effect besides the transaction. Acknowledged means on the disk.
-    template <class F> auto write(F&& fn) { return run<F>(std::forward<F>(fn), true); }
+    template <class F>
+    auto write(F&& fn) {
+        return run<F>(std::forward<F>(fn), true);
+    }
     virtual bool is_postgresql() const = 0;
 
 protected:
     virtual void transact(const std::function<void(Tx&)>& fn, bool writing) = 0;
 
 private:
-    template <class F> auto run(F&& fn, bool writing) {
+    template <class F>
+    auto run(F&& fn, bool writing) {
         using Result = std::invoke_result_t<F, Tx&>;
         if constexpr (std::is_void_v<Result>) {
             transact([&](Tx& tx) { fn(tx); }, writing);

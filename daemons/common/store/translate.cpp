@@ -17,16 +17,22 @@ Fault classify_sqlite(int extended_code) {
     switch (extended_code) {
         case sqlite_unique:
         case sqlite_primary_key:
-        case sqlite_rowid: return Fault::unique;
-        case sqlite_foreign_key: return Fault::foreign_key;
-        default: break;
+        case sqlite_rowid:
+            return Fault::unique;
+        case sqlite_foreign_key:
+            return Fault::foreign_key;
+        default:
+            break;
     }
     switch (extended_code & 0xff) {
         case sqlite_busy:
-        case sqlite_locked: return Fault::busy;
-        case sqlite_full: return Fault::full;
+        case sqlite_locked:
+            return Fault::busy;
+        case sqlite_full:
+            return Fault::full;
         case sqlite_constraint:
-        default: return Fault::other;
+        default:
+            return Fault::other;
     }
 }
 
@@ -43,14 +49,22 @@ Fault classify_sqlstate(std::string_view state) {
 
 void translate(Fault fault, const std::string& message, const std::string& constraint) {
     switch (fault) {
-        case Fault::unique: throw UniqueViolation(constraint);
-        case Fault::foreign_key: throw ForeignKeyViolation();
-        case Fault::retry: throw SerializationFailure();
-        case Fault::busy: throw Error(Errc::unavailable, "the database is busy; try again");
-        case Fault::full: throw Error(Errc::unavailable, "the database has no resources left: " + message);
-        case Fault::disconnected: throw Disconnected(message);
-        case Fault::bad_text: throw Error(Errc::bad_request, "a text value is not valid UTF-8");
-        case Fault::other: break;
+        case Fault::unique:
+            throw UniqueViolation(constraint);
+        case Fault::foreign_key:
+            throw ForeignKeyViolation();
+        case Fault::retry:
+            throw SerializationFailure();
+        case Fault::busy:
+            throw Error(Errc::unavailable, "the database is busy; try again");
+        case Fault::full:
+            throw Error(Errc::unavailable, "the database has no resources left: " + message);
+        case Fault::disconnected:
+            throw Disconnected(message);
+        case Fault::bad_text:
+            throw Error(Errc::bad_request, "a text value is not valid UTF-8");
+        case Fault::other:
+            break;
     }
     throw Error(Errc::internal, "the database refused a statement: " + message);
 }

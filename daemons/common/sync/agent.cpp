@@ -58,7 +58,9 @@ private:
 
 struct Agent::Impl {
     Impl(Session& session_in, AgentOptions options_in, Pass pass_in)
-        : session(session_in), options(std::move(options_in)), pass(std::move(pass_in)),
+        : session(session_in),
+          options(std::move(options_in)),
+          pass(std::move(pass_in)),
           url(options.base_url + "/nodes/" + percent_encode(options.host)) {}
 
     // The long-poll thread: keeps `desired` the newest.
@@ -209,8 +211,7 @@ struct Agent::Impl {
     std::thread poller, reconciler;
 };
 
-Agent::Agent(Session& session, AgentOptions options, Pass pass)
-    : impl_(std::make_unique<Impl>(session, std::move(options), std::move(pass))) {}
+Agent::Agent(Session& session, AgentOptions options, Pass pass) : impl_(std::make_unique<Impl>(session, std::move(options), std::move(pass))) {}
 
 Agent::~Agent() { stop(); }
 

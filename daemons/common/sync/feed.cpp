@@ -18,9 +18,10 @@ http::Response json_response(int status, const json::object& body) {
 }  // namespace
 
 void Feed::bump(Tx& tx, const std::string& host) {
-    tx.exec("INSERT INTO node_revisions (host, revision) VALUES (?, 1) "
-            "ON CONFLICT (host) DO UPDATE SET revision = node_revisions.revision + 1",
-            {host});
+    tx.exec(
+        "INSERT INTO node_revisions (host, revision) VALUES (?, 1) "
+        "ON CONFLICT (host) DO UPDATE SET revision = node_revisions.revision + 1",
+        {host});
     if (server_) tx.after_commit([server = server_, host] { server->wake(topic(host)); });
 }
 

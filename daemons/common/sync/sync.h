@@ -66,10 +66,10 @@ private:
 };
 
 struct AgentOptions {
-    std::string host;                               // this node's name
-    std::string base_url;                           // "http://127.0.0.1:8774/agent/v1"
-    std::chrono::seconds resync{60};                // full pass even where nothing changed
-    std::chrono::seconds wait{30};                  // long poll
+    std::string host;                 // this node's name
+    std::string base_url;             // "http://127.0.0.1:8774/agent/v1"
+    std::chrono::seconds resync{60};  // full pass even where nothing changed
+    std::chrono::seconds wait{30};    // long poll
 };
 
 // The agent loop: one thread polls the desired set, one reconciles. A pass runs when the set changed, when poke() was called, when the
@@ -85,9 +85,9 @@ public:
     ~Agent();
     void start();
     void stop();
-    void poke();                          // an event (libvirt, ovsdb): run a pass soon
-    bool alive() const;                   // both threads moved within 3 x resync (for the watchdog)
-    bool ready() const;                   // one pass ended and its report was accepted
+    void poke();         // an event (libvirt, ovsdb): run a pass soon
+    bool alive() const;  // both threads moved within 3 x resync (for the watchdog)
+    bool ready() const;  // one pass ended and its report was accepted
 
 private:
     struct Impl;

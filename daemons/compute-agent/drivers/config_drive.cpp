@@ -35,8 +35,8 @@ json::object ec2_meta_data(const json::object& metadata) {
     json::object keys;
     for (const json::value& key : array_or_empty(meta, "keys"))
         if (key.is_object())
-            keys[std::to_string(index++)] = json::object{{"_name", "key " + string_or(key.as_object(), "name")},
-                                                         {"openssh-key", string_or(key.as_object(), "data")}};
+            keys[std::to_string(index++)] =
+                json::object{{"_name", "key " + string_or(key.as_object(), "name")}, {"openssh-key", string_or(key.as_object(), "data")}};
     if (!keys.empty()) ec2["public-keys"] = std::move(keys);
     return ec2;
 }
@@ -51,7 +51,8 @@ std::map<std::string, std::string> config_drive_files(const json::object& metada
     for (const std::string version : {"2018-08-27", "latest"}) {
         const std::string base = "openstack/" + version + "/";
         files[base + "meta_data.json"] = to_text(meta);
-        for (const std::string name : {"network_data", "vendor_data", "vendor_data2"}) files[base + name + ".json"] = to_text(object_or_empty(metadata, name));
+        for (const std::string name : {"network_data", "vendor_data", "vendor_data2"})
+            files[base + name + ".json"] = to_text(object_or_empty(metadata, name));
         if (user_data) files[base + "user_data"] = *user_data;
     }
     const json::object ec2 = ec2_meta_data(metadata);
@@ -73,8 +74,8 @@ void make_config_drive(CommandRunner& runner, const std::map<std::string, std::s
             write_file(file.string(), content, 0644);
         }
         const std::string temporary = path + ".part";
-        runner.check({"/usr/bin/genisoimage", "-quiet", "-o", temporary, "-ldots", "-allow-lowercase", "-allow-multidot", "-l", "-J", "-r", "-V", "config-2",
-                      "-publisher", "Pilvi", scratch});
+        runner.check({"/usr/bin/genisoimage", "-quiet", "-o", temporary, "-ldots", "-allow-lowercase", "-allow-multidot", "-l", "-J", "-r", "-V",
+                      "config-2", "-publisher", "Pilvi", scratch});
         fs::permissions(temporary, fs::perms::owner_read | fs::perms::owner_write);
         fs::rename(temporary, path);
     } catch (...) {

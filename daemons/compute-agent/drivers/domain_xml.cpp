@@ -81,10 +81,8 @@ void put_disk(std::string& out, const DomainSpec& s, const DiskSpec& d, char let
     const std::string_view bus = s.disk_bus;
     const std::string_view prefix = bus == "virtio" ? "vd" : "sd";
     put(out, "    <disk type='file' device='disk'>");
-    if (d.read_only)
-        put(out, "      <driver name='qemu' type='{}'/>", e(d.format));
-    else
-        put(out, "      <driver name='qemu' type='{}' cache='{}' discard='unmap'/>", e(d.format), e(s.disk_cache));
+    if (d.read_only) put(out, "      <driver name='qemu' type='{}'/>", e(d.format));
+    else put(out, "      <driver name='qemu' type='{}' cache='{}' discard='unmap'/>", e(d.format), e(s.disk_cache));
     put(out, "      <source file='{}'/>", e(d.path));
     if (!d.backing_path.empty()) {
         put(out, "      <backingStore type='file'>");
@@ -152,15 +150,32 @@ std::string escape_xml(std::string_view text) {
     out.reserve(text.size());
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '\'': out += "&apos;"; break;
-            case '"': out += "&quot;"; break;
-            case '\n': out += "&#10;"; break;
-            case '\r': out += "&#13;"; break;
-            case '\t': out += "&#9;"; break;
-            default: out += allowed_in_xml(static_cast<unsigned char>(c)) ? c : '?';
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '\'':
+                out += "&apos;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            case '\n':
+                out += "&#10;";
+                break;
+            case '\r':
+                out += "&#13;";
+                break;
+            case '\t':
+                out += "&#9;";
+                break;
+            default:
+                out += allowed_in_xml(static_cast<unsigned char>(c)) ? c : '?';
         }
     }
     // U+FFFE and U+FFFF are the two remaining code points that XML refuses.

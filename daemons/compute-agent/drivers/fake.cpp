@@ -16,8 +16,18 @@ public:
     explicit Fake(FakeOptions options) : options_(std::move(options)) { load(); }
 
     HypervisorFacts facts() override {
-        return {.type = "fake", .version = 1000, .arch = "x86_64", .cpu_model = "Nehalem", .cpu_vendor = "Intel", .cells = 1, .sockets = 1,
-                .cores = options_.vcpus, .threads = 1, .cpu_features = {}, .vcpus = options_.vcpus, .memory_mib = options_.memory_mib};
+        return {.type = "fake",
+                .version = 1000,
+                .arch = "x86_64",
+                .cpu_model = "Nehalem",
+                .cpu_vendor = "Intel",
+                .cells = 1,
+                .sockets = 1,
+                .cores = options_.vcpus,
+                .threads = 1,
+                .cpu_features = {},
+                .vcpus = options_.vcpus,
+                .memory_mib = options_.memory_mib};
     }
 
     std::vector<DomainInfo> list() override {
@@ -86,8 +96,11 @@ private:
         const json::value state = parse_json(read_file(options_.state_file));
         for (const json::value& item : array_or_empty(state.as_object(), "domains")) {
             const json::object& o = item.as_object();
-            DomainInfo domain{.id = string_or(o, "id"), .name = string_or(o, "name"), .power = static_cast<Power>(integer_or(o, "power")),
-                              .run = integer_or(o, "run", -1), .vnc_port = static_cast<int>(integer_or(o, "vnc_port"))};
+            DomainInfo domain{.id = string_or(o, "id"),
+                              .name = string_or(o, "name"),
+                              .power = static_cast<Power>(integer_or(o, "power")),
+                              .run = integer_or(o, "run", -1),
+                              .vnc_port = static_cast<int>(integer_or(o, "vnc_port"))};
             runs_ = std::max(runs_, domain.run);
             domains_[domain.id] = std::move(domain);
         }
@@ -97,7 +110,8 @@ private:
         if (options_.state_file.empty()) return;
         json::array domains;
         for (const auto& [id, d] : domains_)
-            domains.push_back(json::object{{"id", id}, {"name", d.name}, {"power", static_cast<int>(d.power)}, {"run", d.run}, {"vnc_port", d.vnc_port}});
+            domains.push_back(
+                json::object{{"id", id}, {"name", d.name}, {"power", static_cast<int>(d.power)}, {"run", d.run}, {"vnc_port", d.vnc_port}});
         write_file(options_.state_file, to_text(json::object{{"domains", std::move(domains)}}), 0600);
     }
 

@@ -7,8 +7,8 @@
 namespace pilvi::compute_agent {
 
 struct FakeOptions {
-    std::string state_file;                      // "": in memory only
-    std::chrono::milliseconds start_delay{0};    // what a start takes
+    std::string state_file;                    // "": in memory only
+    std::chrono::milliseconds start_delay{0};  // what a start takes
     int vcpus = 64;
     std::int64_t memory_mib = 256 * 1024;
 };

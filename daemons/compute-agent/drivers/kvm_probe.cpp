@@ -33,11 +33,28 @@ KvmProbe probe_kvm(CommandRunner& runner, const std::string& directory) {
     KvmProbe result;
     try {
         write_file(disk, boot_sector(), 0600);
-        const CommandResult run = runner.run(
-            {.argv = {"/usr/bin/qemu-system-x86_64", "-accel", "kvm", "-cpu", "host", "-machine", "pc", "-m", "16", "-display", "none", "-nodefaults",
-                      "-no-reboot", "-nic", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-drive", "file=" + disk + ",format=raw,if=floppy,snapshot=on",
-                      "-boot", "a"},
-             .limit = std::chrono::seconds(15)});
+        const CommandResult run = runner.run({.argv = {"/usr/bin/qemu-system-x86_64",
+                                                       "-accel",
+                                                       "kvm",
+                                                       "-cpu",
+                                                       "host",
+                                                       "-machine",
+                                                       "pc",
+                                                       "-m",
+                                                       "16",
+                                                       "-display",
+                                                       "none",
+                                                       "-nodefaults",
+                                                       "-no-reboot",
+                                                       "-nic",
+                                                       "none",
+                                                       "-device",
+                                                       "isa-debug-exit,iobase=0xf4,iosize=4",
+                                                       "-drive",
+                                                       "file=" + disk + ",format=raw,if=floppy,snapshot=on",
+                                                       "-boot",
+                                                       "a"},
+                                              .limit = std::chrono::seconds(15)});
         result.works = run.status == (exit_value << 1 | 1);
         const std::string said(trim(run.err));
         result.reason = result.works ? "a guest ran" : said.empty() ? "a guest did not run" : said.substr(0, said.find('\n'));

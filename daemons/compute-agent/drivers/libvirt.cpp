@@ -80,7 +80,8 @@ public:
             disconnect();
         }
         ending_ = true;
-        virEventAddTimeout(0, [](int timer, void*) { virEventRemoveTimeout(timer); }, nullptr, nullptr);  // wakes the loop
+        virEventAddTimeout(
+            0, [](int timer, void*) { virEventRemoveTimeout(timer); }, nullptr, nullptr);  // wakes the loop
         loop_.join();
     }
 
@@ -195,7 +196,8 @@ private:
         connection_.reset(virConnectOpen(uri_.c_str()));
         if (!connection_) {
             const virError* error = virGetLastError();
-            throw Error(Errc::unavailable, "libvirt at " + uri_ + " does not answer: " + (error && error->message ? error->message : "no reason given"));
+            throw Error(Errc::unavailable,
+                        "libvirt at " + uri_ + " does not answer: " + (error && error->message ? error->message : "no reason given"));
         }
         virConnectSetKeepAlive(connection_.get(), 10, 3);
         watch_ = virConnectDomainEventRegisterAny(connection_.get(), nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
@@ -249,7 +251,9 @@ private:
             case VIR_DOMAIN_RUNNING:
             case VIR_DOMAIN_BLOCKED:
             case VIR_DOMAIN_SHUTDOWN:
-            case VIR_DOMAIN_PMSUSPENDED: info.power = Power::running; break;
+            case VIR_DOMAIN_PMSUSPENDED:
+                info.power = Power::running;
+                break;
             case VIR_DOMAIN_PAUSED:
                 info.power = Power::paused;
                 info.blocked = reason == VIR_DOMAIN_PAUSED_IOERROR || reason == VIR_DOMAIN_PAUSED_CRASHED || reason == VIR_DOMAIN_PAUSED_WATCHDOG;

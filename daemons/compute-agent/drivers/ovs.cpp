@@ -18,7 +18,8 @@ std::string Ovs::datapath_type(const std::string& bridge) {
 }
 
 std::vector<std::string> Ovs::ports_of(const std::string& server_id) {
-    const std::string out = runner_.check({ovs_vsctl, "--timeout=10", "--format=json", "--columns=name", "find", "Interface", "external_ids:vm-id=" + server_id});
+    const std::string out =
+        runner_.check({ovs_vsctl, "--timeout=10", "--format=json", "--columns=name", "find", "Interface", "external_ids:vm-id=" + server_id});
     std::vector<std::string> names;
     const json::value table = parse_json(out);
     for (const json::value& row : array_or_empty(table.as_object(), "data"))

@@ -49,12 +49,13 @@ DiskInfo QemuImg::info(const std::string& path, const std::string& format) {
 }
 
 void QemuImg::convert_to_raw(const std::string& from, const std::string& format, const std::string& to) {
-    runner_.check(Command{.argv = limited(1800, {"convert", "-f", qemu_format(format), "-O", "raw", file(from), file(to)}),
-                   .limit = std::chrono::hours(1)});
+    runner_.check(
+        Command{.argv = limited(1800, {"convert", "-f", qemu_format(format), "-O", "raw", file(from), file(to)}), .limit = std::chrono::hours(1)});
 }
 
 void QemuImg::create_overlay(const std::string& path, const std::string& backing, const std::string& backing_format, std::int64_t size) {
-    runner_.check(Command{.argv = limited(30, {"create", "-q", "-f", "qcow2", "-F", qemu_format(backing_format), "-b", backing, path, std::to_string(size)})});
+    runner_.check(
+        Command{.argv = limited(30, {"create", "-q", "-f", "qcow2", "-F", qemu_format(backing_format), "-b", backing, path, std::to_string(size)})});
 }
 
 void refuse_references(const DiskInfo& info) {

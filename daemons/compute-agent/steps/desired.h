@@ -15,8 +15,8 @@ struct ImageRef {
     std::string id;
     std::string disk_format, container_format;
     std::int64_t size = 0;
-    std::string checksum;                  // md5, "" where unknown
-    std::string hash_algo, hash_value;     // "sha512", "" where unknown
+    std::string checksum;               // md5, "" where unknown
+    std::string hash_algo, hash_value;  // "sha512", "" where unknown
     std::map<std::string, std::string> properties;
 };
 

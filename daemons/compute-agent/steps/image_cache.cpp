@@ -24,7 +24,8 @@ class Digest {
 public:
     explicit Digest(const std::string& algorithm) : context_(EVP_MD_CTX_new()) {
         const EVP_MD* method = EVP_get_digestbyname(algorithm.c_str());
-        if (!method || EVP_DigestInit_ex(context_.get(), method, nullptr) != 1) throw Error(Errc::unsupported, "The image's checksum is of the unknown kind " + algorithm);
+        if (!method || EVP_DigestInit_ex(context_.get(), method, nullptr) != 1)
+            throw Error(Errc::unsupported, "The image's checksum is of the unknown kind " + algorithm);
     }
     void add(std::string_view bytes) { EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()); }
     std::string hex_value() {
@@ -170,7 +171,8 @@ void ImageCache::make(const Job& job) {
 void ImageCache::download(const ImageRef& image, const std::string& path) {
     const std::int64_t free = space_of(options_.directory).available;
     if (image.size > free)
-        throw Error(Errc::internal, "No room for the image " + image.id + " on the node: " + std::to_string(image.size) + " bytes are needed, " + std::to_string(free) + " are free");
+        throw Error(Errc::internal, "No room for the image " + image.id + " on the node: " + std::to_string(image.size) + " bytes are needed, " +
+                                        std::to_string(free) + " are free");
     const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) throw Error(Errc::internal, "cannot create " + path + ": " + std::strerror(errno));
     const bool strong = !image.hash_algo.empty() && !image.hash_value.empty();
@@ -187,7 +189,8 @@ void ImageCache::download(const ImageRef& image, const std::string& path) {
         write_all(fd.get(), bytes, path);
     });
     if (image.size > 0 && got != image.size)
-        throw Error(Errc::bad_gateway, "The image " + image.id + " is shorter than the image service says: " + std::to_string(got) + " of " + std::to_string(image.size) + " bytes");
+        throw Error(Errc::bad_gateway, "The image " + image.id + " is shorter than the image service says: " + std::to_string(got) + " of " +
+                                           std::to_string(image.size) + " bytes");
     const std::string& wanted = strong ? image.hash_value : image.checksum;
     if (!wanted.empty() && !equals_ignoring_case(digest.hex_value(), wanted))
         throw Error(Errc::internal, "The image " + image.id + " does not have the checksum that the image service says");

@@ -21,14 +21,14 @@ namespace pilvi::compute_agent {
 using FetchImage = std::function<void(const ImageRef& image, const std::function<void(std::string_view)>& sink)>;
 
 struct ImageCacheOptions {
-    std::string directory;       // .../_base
-    bool raw = true;             // keep disks as raw files; else qcow2 stays qcow2
+    std::string directory;  // .../_base
+    bool raw = true;        // keep disks as raw files; else qcow2 stays qcow2
     int threads = 2;
 };
 
 struct CachedImage {
     std::string path;
-    std::string format;          // "raw" | "qcow2"
+    std::string format;  // "raw" | "qcow2"
     std::int64_t virtual_size = 0;
 };
 
@@ -66,7 +66,7 @@ private:
     const std::function<void()> changed_;
     std::mutex mutex_;
     std::condition_variable wake_;
-    std::map<std::string, Job> jobs_;        // by file name
+    std::map<std::string, Job> jobs_;  // by file name
     std::map<std::string, Failure> failed_;
     std::map<std::string, std::int64_t> sizes_;
     bool ending_ = false;

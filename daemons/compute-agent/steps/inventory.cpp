@@ -31,14 +31,15 @@ constexpr const char* offered[] = {
 };
 
 constexpr const char* cpu_traits[][2] = {
-    {"aes", "HW_CPU_X86_AESNI"}, {"avx", "HW_CPU_X86_AVX"}, {"avx2", "HW_CPU_X86_AVX2"}, {"avx512f", "HW_CPU_X86_AVX512F"},
-    {"bmi1", "HW_CPU_X86_BMI"}, {"bmi2", "HW_CPU_X86_BMI2"}, {"fma", "HW_CPU_X86_FMA3"}, {"f16c", "HW_CPU_X86_F16C"}, {"sha-ni", "HW_CPU_X86_SHA"},
-    {"vmx", "HW_CPU_X86_VMX"}, {"svm", "HW_CPU_X86_SVM"}, {"pdpe1gb", "HW_CPU_X86_PDPE1GB"}, {"ssse3", "HW_CPU_X86_SSSE3"},
-    {"sse4.1", "HW_CPU_X86_SSE41"}, {"sse4.2", "HW_CPU_X86_SSE42"},
+    {"aes", "HW_CPU_X86_AESNI"},   {"avx", "HW_CPU_X86_AVX"},      {"avx2", "HW_CPU_X86_AVX2"},    {"avx512f", "HW_CPU_X86_AVX512F"},
+    {"bmi1", "HW_CPU_X86_BMI"},    {"bmi2", "HW_CPU_X86_BMI2"},    {"fma", "HW_CPU_X86_FMA3"},     {"f16c", "HW_CPU_X86_F16C"},
+    {"sha-ni", "HW_CPU_X86_SHA"},  {"vmx", "HW_CPU_X86_VMX"},      {"svm", "HW_CPU_X86_SVM"},      {"pdpe1gb", "HW_CPU_X86_PDPE1GB"},
+    {"ssse3", "HW_CPU_X86_SSSE3"}, {"sse4.1", "HW_CPU_X86_SSE41"}, {"sse4.2", "HW_CPU_X86_SSE42"},
 };
 
 json::object inventory(std::int64_t total, std::int64_t reserved, double ratio) {
-    return {{"total", total}, {"reserved", std::min(reserved, total - 1)}, {"min_unit", 1}, {"max_unit", total}, {"step_size", 1}, {"allocation_ratio", ratio}};
+    return {{"total", total},           {"reserved", std::min(reserved, total - 1)}, {"min_unit", 1}, {"max_unit", total}, {"step_size", 1},
+            {"allocation_ratio", ratio}};
 }
 
 bool same(const json::object& wanted, const json::object& found) {
@@ -107,17 +108,21 @@ bool Inventory::attempt(const HypervisorFacts& facts, std::int64_t disk_gb) {
     if (status == 404) {
         provider = call("POST", "/resource_providers", json::object{{"name", options_.host}, {"uuid", options_.provider_id}}, &status);
         if (status == 409)
-            throw Error(Errc::conflict, "placement has another resource provider named " + options_.host + ": delete it, or restore this node's compute_id file (" +
-                                            message_of(provider) + ")");
+            throw Error(Errc::conflict, "placement has another resource provider named " + options_.host +
+                                            ": delete it, or restore this node's compute_id file (" + message_of(provider) + ")");
         if (status == 204 || status == 201) return false;  // without the body: read it
     }
-    if (status != 200) throw Error(Errc::bad_gateway, "placement answered " + std::to_string(status) + " for this node's resource provider: " + message_of(provider));
+    if (status != 200)
+        throw Error(Errc::bad_gateway,
+                    "placement answered " + std::to_string(status) + " for this node's resource provider: " + message_of(provider));
 
     const auto put = [&](const std::string& what, json::object body) {
         body["resource_provider_generation"] = integer_or(provider, "generation");
         const json::object answer = call("PUT", base + what, std::move(body), &status);
         if (status == 409) return false;
-        if (status != 200) throw Error(Errc::bad_gateway, "placement answered " + std::to_string(status) + " to this node's " + what.substr(1) + ": " + message_of(answer));
+        if (status != 200)
+            throw Error(Errc::bad_gateway,
+                        "placement answered " + std::to_string(status) + " to this node's " + what.substr(1) + ": " + message_of(answer));
         provider["generation"] = integer_or(answer, "resource_provider_generation", integer_or(provider, "generation") + 1);
         return true;
     };

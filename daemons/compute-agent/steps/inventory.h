@@ -10,8 +10,8 @@
 namespace pilvi::compute_agent {
 
 struct InventoryOptions {
-    std::string host;                    // name of the provider
-    std::string provider_id;             // uuid
+    std::string host;         // name of the provider
+    std::string provider_id;  // uuid
     std::int64_t reserved_memory_mib = 512;
     std::int64_t reserved_disk_gb = 0;
     int reserved_cpus = 0;

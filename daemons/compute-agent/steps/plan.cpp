@@ -58,7 +58,8 @@ Decision keep_running(const PlanInput& in) {
             if (r.ever_ran || in.desired.vif_plugged) return {Action::resume, "building", "run"};
             return {Action::none, "paused", "wait_for_ports"};
         case Power::absent:
-        case Power::shutoff: break;
+        case Power::shutoff:
+            break;
     }
     if (launched && r.launched_epoch == in.epoch) {
         if (!r.off_generation) return {Action::note_off, in.domain.crashed ? "crashed" : "stopped", ""};

@@ -11,40 +11,40 @@
 namespace pilvi::compute_agent {
 
 enum class Action {
-    none,             // converged, or waiting for something that will wake the agent
-    wait,             // look again soon
-    remove,           // everything of the server
-    build,            // image, disks, config drive
-    start,            // define and start paused
-    resume,           // let the guest run
-    note_running,     // the guest runs and the record does not say so yet
-    note_off,         // the guest ended by itself
-    note_stopped,     // it is off as it should be: forget what concerned the run that ended
+    none,          // converged, or waiting for something that will wake the agent
+    wait,          // look again soon
+    remove,        // everything of the server
+    build,         // image, disks, config drive
+    start,         // define and start paused
+    resume,        // let the guest run
+    note_running,  // the guest runs and the record does not say so yet
+    note_off,      // the guest ended by itself
+    note_stopped,  // it is off as it should be: forget what concerned the run that ended
     ask_shutdown,
     destroy,
-    begin_restart,    // of task `task_id`
+    begin_restart,  // of task `task_id`
     finish_restart,
-    finish_task,      // with `text` as its error
+    finish_task,  // with `text` as its error
 };
 
 struct Decision {
     Action action = Action::none;
-    std::string state;     // to report where nothing follows: "building", "running", ...
-    std::string step;      // "" where there is none
+    std::string state;  // to report where nothing follows: "building", "running", ...
+    std::string step;   // "" where there is none
     std::string task_id = {};
-    bool soft = false;     // begin_restart
-    std::string text = {}; // finish_task
+    bool soft = false;      // begin_restart
+    std::string text = {};  // finish_task
     bool operator==(const Decision&) const = default;
 };
 
 struct PlanInput {
     const DesiredServer& desired;
     const Record& record;
-    const DomainInfo& domain;       // power absent where there is none
-    const std::string& epoch;       // boot_epoch()
+    const DomainInfo& domain;  // power absent where there is none
+    const std::string& epoch;  // boot_epoch()
     Micros now = 0;
     Micros shutdown_limit = 60'000'000;
-    bool leftovers = false;         // files of the server are on the node
+    bool leftovers = false;  // files of the server are on the node
 };
 
 Decision plan(const PlanInput& in);

@@ -20,11 +20,22 @@ json::object to_json(const Record& r) {
     for (const auto& [id, result] : r.tasks) tasks[id] = result.error;
     json::value restart = nullptr;
     if (r.restart)
-        restart = json::object{{"task_id", r.restart->task_id}, {"soft", r.restart->soft}, {"old_run", r.restart->old_run}, {"since", r.restart->since}};
-    return {{"built", r.built}, {"ever_ran", r.ever_ran}, {"launched_epoch", r.launched_epoch}, {"started_at", r.started_at}, {"off_generation", optional(r.off_generation)},
-            {"off_crashed", r.off_crashed}, {"shutdown_since", optional(r.shutdown_since)}, {"shutdown_asked", r.shutdown_asked},
-            {"error_generation", optional(r.error_generation)}, {"error_reason", r.error_reason}, {"restart", std::move(restart)},
-            {"tasks", std::move(tasks)}, {"base", r.base}, {"base_format", r.base_format}};
+        restart =
+            json::object{{"task_id", r.restart->task_id}, {"soft", r.restart->soft}, {"old_run", r.restart->old_run}, {"since", r.restart->since}};
+    return {{"built", r.built},
+            {"ever_ran", r.ever_ran},
+            {"launched_epoch", r.launched_epoch},
+            {"started_at", r.started_at},
+            {"off_generation", optional(r.off_generation)},
+            {"off_crashed", r.off_crashed},
+            {"shutdown_since", optional(r.shutdown_since)},
+            {"shutdown_asked", r.shutdown_asked},
+            {"error_generation", optional(r.error_generation)},
+            {"error_reason", r.error_reason},
+            {"restart", std::move(restart)},
+            {"tasks", std::move(tasks)},
+            {"base", r.base},
+            {"base_format", r.base_format}};
 }
 
 Record record_from(const json::object& o) {
@@ -41,7 +52,10 @@ Record record_from(const json::object& o) {
     r.error_reason = string_or(o, "error_reason");
     if (const json::value* restart = find(o, "restart"); restart && restart->is_object()) {
         const json::object& x = restart->as_object();
-        r.restart = Restart{.task_id = string_or(x, "task_id"), .soft = boolean_or(x, "soft"), .old_run = integer_or(x, "old_run", -1), .since = integer_or(x, "since")};
+        r.restart = Restart{.task_id = string_or(x, "task_id"),
+                            .soft = boolean_or(x, "soft"),
+                            .old_run = integer_or(x, "old_run", -1),
+                            .since = integer_or(x, "since")};
     }
     for (const auto& [id, error] : object_or_empty(o, "tasks"))
         if (error.is_string()) r.tasks[std::string(id)] = {str(error.as_string())};

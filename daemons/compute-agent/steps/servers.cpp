@@ -62,14 +62,19 @@ void link_file(const std::string& from, const std::string& to) {
 
 Servers::Servers(ServersOptions options, Hypervisor& hypervisor, ImageCache& images, QemuImg& qemu_img, Ovs& ovs, CommandRunner& runner,
                  std::function<json::object(const std::string&)> metadata, std::string epoch, Clock clock)
-    : options_(std::move(options)), hypervisor_(hypervisor), images_(images), qemu_img_(qemu_img), ovs_(ovs), runner_(runner),
-      metadata_(std::move(metadata)), epoch_(std::move(epoch)), clock_(std::move(clock)) {
+    : options_(std::move(options)),
+      hypervisor_(hypervisor),
+      images_(images),
+      qemu_img_(qemu_img),
+      ovs_(ovs),
+      runner_(runner),
+      metadata_(std::move(metadata)),
+      epoch_(std::move(epoch)),
+      clock_(std::move(clock)) {
     fs::create_directories(options_.directory);
 }
 
-std::string Servers::path(const std::string& id, const char* name) const {
-    return options_.directory + "/" + id + (*name ? "/" : "") + name;
-}
+std::string Servers::path(const std::string& id, const char* name) const { return options_.directory + "/" + id + (*name ? "/" : "") + name; }
 
 json::object Servers::pass(const json::object& desired, std::chrono::milliseconds* again) {
     std::map<std::string, DomainInfo> domains;
@@ -88,8 +93,10 @@ json::object Servers::pass(const json::object& desired, std::chrono::millisecond
             reports[id] = reconcile(item.as_object(), domains, again);
         } catch (const Error& error) {
             log::error("server not reconciled, tried again at the next pass: " + error.message(), {{"INSTANCE_UUID", id}});
-            reports[id] = json::object{{"state", "error"}, {"generation", integer_or(item.as_object(), "generation")}, {"step", nullptr},
-                                       {"reason", error.message()}, {"tasks", json::object{}}, {"vnc_port", nullptr}, {"started_at", nullptr}};
+            reports[id] = json::object{{"state", "error"},        {"generation", integer_or(item.as_object(), "generation")},
+                                       {"step", nullptr},         {"reason", error.message()},
+                                       {"tasks", json::object{}}, {"vnc_port", nullptr},
+                                       {"started_at", nullptr}};
         }
     }
     remove_strays(wanted, domains);
@@ -148,8 +155,14 @@ json::object Servers::reconcile(const json::object& document, const std::map<std
 
 Decision Servers::look_only(const Current& c) const {
     Micros limit = options_.shutdown_limit;
-    if (const auto own = parse_integer(property(c.desired.image, "os_shutdown_timeout", "")); own && *own >= 0 && *own <= 3600) limit = *own * 1'000'000;
-    return plan({.desired = c.desired, .record = c.record, .domain = c.domain, .epoch = epoch_, .now = clock_(), .shutdown_limit = limit,
+    if (const auto own = parse_integer(property(c.desired.image, "os_shutdown_timeout", "")); own && *own >= 0 && *own <= 3600)
+        limit = *own * 1'000'000;
+    return plan({.desired = c.desired,
+                 .record = c.record,
+                 .domain = c.domain,
+                 .epoch = epoch_,
+                 .now = clock_(),
+                 .shutdown_limit = limit,
                  .leftovers = fs::exists(path(c.desired.id))});
 }
 
@@ -185,11 +198,19 @@ void Servers::act(Current& c, const Decision& decision) {
     Record& r = c.record;
     const std::string& id = c.desired.id;
     switch (decision.action) {
-        case Action::remove: remove(id, c.desired.ports); return;
-        case Action::start: start(c); return;
-        case Action::resume: hypervisor_.resume(id); break;
+        case Action::remove:
+            remove(id, c.desired.ports);
+            return;
+        case Action::start:
+            start(c);
+            return;
+        case Action::resume:
+            hypervisor_.resume(id);
+            break;
         case Action::begin_restart:
-        case Action::finish_restart: restart(c, decision); break;
+        case Action::finish_restart:
+            restart(c, decision);
+            break;
         case Action::note_running:
             r.ever_ran = true;
             if (r.launched_epoch != epoch_ || r.off_generation) r.started_at = clock_();
@@ -215,11 +236,16 @@ void Servers::act(Current& c, const Decision& decision) {
             if (!r.shutdown_since) r.shutdown_since = clock_();
             r.shutdown_asked = clock_();
             break;
-        case Action::destroy: hypervisor_.destroy(id); break;
-        case Action::finish_task: r.tasks[decision.task_id] = {decision.text}; break;
+        case Action::destroy:
+            hypervisor_.destroy(id);
+            break;
+        case Action::finish_task:
+            r.tasks[decision.task_id] = {decision.text};
+            break;
         case Action::build:
         case Action::none:
-        case Action::wait: return;
+        case Action::wait:
+            return;
     }
     save(c);
 }
@@ -251,8 +277,8 @@ bool Servers::build(Current& c) {
         if (!image || (c.desired.kernel && !kernel) || (c.desired.ramdisk && !ramdisk)) return false;
         const std::int64_t size = c.desired.disk_gb * gib;
         if (size > 0 && image->virtual_size > size)
-            throw Error(Errc::bad_request, "Flavor's disk is too small for requested image. Flavor disk is " + std::to_string(size) + " bytes, image is " +
-                                               std::to_string(image->virtual_size) + " bytes.");
+            throw Error(Errc::bad_request, "Flavor's disk is too small for requested image. Flavor disk is " + std::to_string(size) +
+                                               " bytes, image is " + std::to_string(image->virtual_size) + " bytes.");
         if (kernel) link_file(kernel->path, path(id, "kernel"));
         if (ramdisk) link_file(ramdisk->path, path(id, "ramdisk"));
         if (!fs::exists(path(id, "disk"))) {
@@ -274,9 +300,7 @@ bool Servers::build(Current& c) {
     return true;
 }
 
-void Servers::start(Current& c) {
-    hypervisor_.start_paused(domain_spec(c));
-}
+void Servers::start(Current& c) { hypervisor_.start_paused(domain_spec(c)); }
 
 DomainSpec Servers::domain_spec(const Current& c) {
     const DesiredServer& d = c.desired;
@@ -339,7 +363,8 @@ void Servers::fail(Current& c, const Decision& decision, const std::string& reas
         try {
             remove(c.desired.id, c.desired.ports);
         } catch (const Error& error) {
-            log::warning("what was made for the failed server is not removed yet, its deletion will: " + error.message(), {{"INSTANCE_UUID", c.desired.id}});
+            log::warning("what was made for the failed server is not removed yet, its deletion will: " + error.message(),
+                         {{"INSTANCE_UUID", c.desired.id}});
         }
         fs::create_directories(path(c.desired.id));
         next.tasks = r.tasks;
@@ -404,7 +429,8 @@ json::object Servers::report(const Current& c, const Decision& decision) const {
     out["step"] = decision.step.empty() ? json::value(nullptr) : json::value(decision.step);
     out["reason"] = decision.state == "error" ? json::value(c.record.error_reason) : json::value(nullptr);
     out["vnc_port"] = c.domain.vnc_port > 0 ? json::value(c.domain.vnc_port) : json::value(nullptr);
-    out["started_at"] = c.domain.power == Power::running && c.record.started_at > 0 ? json::value(iso8601(c.record.started_at)) : json::value(nullptr);
+    out["started_at"] =
+        c.domain.power == Power::running && c.record.started_at > 0 ? json::value(iso8601(c.record.started_at)) : json::value(nullptr);
     return out;
 }
 

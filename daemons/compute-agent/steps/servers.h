@@ -18,16 +18,16 @@
 namespace pilvi::compute_agent {
 
 struct ServersOptions {
-    std::string directory;                      // .../instances
-    std::string scratch;                        // for short-lived directories, on a private place
+    std::string directory;  // .../instances
+    std::string scratch;    // for short-lived directories, on a private place
     Micros shutdown_limit = 60'000'000;
-    Micros stray_grace = 30'000'000;            // a domain that is not in the desired set is removed after so long
-    Micros keep_images = 86'400'000'000;        // unused images stay so long
-    std::int64_t console_limit = 2 << 20;       // bytes of a guest's console log that are kept
+    Micros stray_grace = 30'000'000;       // a domain that is not in the desired set is removed after so long
+    Micros keep_images = 86'400'000'000;   // unused images stay so long
+    std::int64_t console_limit = 2 << 20;  // bytes of a guest's console log that are kept
     std::string bridge = "br-int";
-    std::string datapath = "auto";              // "auto" | "system" | "netdev"
+    std::string datapath = "auto";  // "auto" | "system" | "netdev"
     bool kvm = false;
-    std::string cpu_mode, cpu_model;            // for guests
+    std::string cpu_mode, cpu_model;  // for guests
     std::string machine = "q35";
     std::string disk_cache = "none";
     int spare_slots = 16;
@@ -85,12 +85,12 @@ private:
     const std::string epoch_;
     const Clock clock_;
     Usage usage_;
-    std::map<std::string, Micros> strays_;           // when each was first seen
-    std::map<std::string, Micros> retry_;            // a server whose last try met something that passes
+    std::map<std::string, Micros> strays_;  // when each was first seen
+    std::map<std::string, Micros> retry_;   // a server whose last try met something that passes
     std::map<std::string, std::string> last_trouble_;
     std::set<std::string> used_images_;
     Micros pruned_ = 0;
-    Micros enough_at_ = 0;                           // of the pass that runs
+    Micros enough_at_ = 0;  // of the pass that runs
 };
 
 }  // namespace pilvi::compute_agent

@@ -25,15 +25,26 @@ std::string message_of(const http::Response& response) {
 
 Errc code_of(int status) {
     switch (status) {
-        case 400: case 406: case 415: return Errc::bad_request;
-        case 401: return Errc::unauthenticated;
-        case 403: return Errc::forbidden;
-        case 404: return Errc::not_found;
-        case 409: return Errc::conflict;
-        case 413: return Errc::too_large;
-        case 503: return Errc::unavailable;
-        case 504: return Errc::timeout;
-        default: return Errc::bad_gateway;
+        case 400:
+        case 406:
+        case 415:
+            return Errc::bad_request;
+        case 401:
+            return Errc::unauthenticated;
+        case 403:
+            return Errc::forbidden;
+        case 404:
+            return Errc::not_found;
+        case 409:
+            return Errc::conflict;
+        case 413:
+            return Errc::too_large;
+        case 503:
+            return Errc::unavailable;
+        case 504:
+            return Errc::timeout;
+        default:
+            return Errc::bad_gateway;
     }
 }
 
@@ -188,7 +199,8 @@ void HttpNetworkClient::delete_port(const std::string& id) {
 
 std::optional<std::string> HttpNetworkClient::auto_allocated_network(const std::string& token, const std::string& project_id) {
     try {
-        return string_or(member(call(token, "GET", "/v2.0/auto-allocated-topology/" + percent_encode(project_id)), "auto_allocated_topology", "network"), "id");
+        return string_or(
+            member(call(token, "GET", "/v2.0/auto-allocated-topology/" + percent_encode(project_id)), "auto_allocated_topology", "network"), "id");
     } catch (const Error& error) {
         if (error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::bad_gateway) throw;
         return std::nullopt;

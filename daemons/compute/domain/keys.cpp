@@ -17,8 +17,12 @@
 namespace pilvi::compute {
 namespace {
 
-template <auto F> struct Free {
-    template <class T> void operator()(T* p) const { F(p); }
+template <auto F>
+struct Free {
+    template <class T>
+    void operator()(T* p) const {
+        F(p);
+    }
 };
 using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
@@ -68,8 +72,14 @@ KeyPair generate_rsa(std::string_view comment) {
 }
 
 std::optional<std::string> ssh_fingerprint(std::string_view line) {
-    constexpr std::array types = {"ssh-rsa", "ssh-dss", "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
-                                  "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"};
+    constexpr std::array types = {"ssh-rsa",
+                                  "ssh-dss",
+                                  "ssh-ed25519",
+                                  "ecdsa-sha2-nistp256",
+                                  "ecdsa-sha2-nistp384",
+                                  "ecdsa-sha2-nistp521",
+                                  "sk-ssh-ed25519@openssh.com",
+                                  "sk-ecdsa-sha2-nistp256@openssh.com"};
     const std::string_view text = trim(line);
     if (text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos) return std::nullopt;
     const auto words = split(text, ' ', false);

@@ -70,8 +70,11 @@ const std::vector<NamedFilter> filters = {
     {"ServerGroupAntiAffinityFilter", &anti_affinity_filter},
 };
 const std::vector<NamedWeigher> weighers = {
-    {"RAMWeigher", &ram_weigher, 1.0},       {"CPUWeigher", &cpu_weigher, 1.0},          {"DiskWeigher", &disk_weigher, 1.0},
-    {"IoOpsWeigher", &io_weigher, -1.0},     {"BuildFailureWeigher", &failure_weigher, -1000.0},
+    {"RAMWeigher", &ram_weigher, 1.0},
+    {"CPUWeigher", &cpu_weigher, 1.0},
+    {"DiskWeigher", &disk_weigher, 1.0},
+    {"IoOpsWeigher", &io_weigher, -1.0},
+    {"BuildFailureWeigher", &failure_weigher, -1000.0},
     {"ServerGroupWeigher", &group_weigher, 1.0},
 };
 

@@ -16,14 +16,14 @@ struct Wanted {
     std::int64_t vcpus = 0, memory_mb = 0, disk_gb = 0;
     std::map<std::string, std::int64_t> resources;  // what placement is asked for: {"VCPU": 1, ...}
     std::set<std::string> required_traits, forbidden_traits;
-    std::string zone;                               // "" any
-    std::string host;                               // "" any; an administrator's choice
-    std::set<std::string> excluded;                 // hosts where a build failed before
-    std::set<std::string> same_host, different_host;// hosts of the servers that the hints name
-    bool has_same_host = false;                     // a same_host hint was given, though its servers may have no host
-    std::string group_policy;                       // "affinity", "anti-affinity", "soft-...", "" none
-    std::map<std::string, int> group_hosts;         // host -> members of the server group there
-    int max_per_host = 1;                           // rule of anti-affinity
+    std::string zone;                                 // "" any
+    std::string host;                                 // "" any; an administrator's choice
+    std::set<std::string> excluded;                   // hosts where a build failed before
+    std::set<std::string> same_host, different_host;  // hosts of the servers that the hints name
+    bool has_same_host = false;                       // a same_host hint was given, though its servers may have no host
+    std::string group_policy;                         // "affinity", "anti-affinity", "soft-...", "" none
+    std::map<std::string, int> group_hosts;           // host -> members of the server group there
+    int max_per_host = 1;                             // rule of anti-affinity
 };
 
 // A host that placement says has room.
@@ -31,8 +31,8 @@ struct Candidate {
     std::string host, provider, zone;
     bool enabled = true, up = true;
     double free_vcpus = 0, free_memory_mb = 0, free_disk_gb = 0;
-    int building = 0;                               // servers being built there
-    int failures = 0;                               // builds that failed there lately
+    int building = 0;  // servers being built there
+    int failures = 0;  // builds that failed there lately
 };
 
 struct Rejection {
@@ -55,7 +55,7 @@ extern const std::vector<NamedFilter> filters;
 extern const std::vector<NamedWeigher> weighers;
 
 struct Choice {
-    std::vector<Candidate> hosts;       // best first
+    std::vector<Candidate> hosts;  // best first
     std::vector<Rejection> rejections;
 };
 // Weights are normalised to 0..1 over the hosts that passed, multiplied and added; ties keep the order of `candidates`.

@@ -13,8 +13,8 @@ namespace vm {
 constexpr std::string_view building = "building", active = "active", stopped = "stopped", error = "error", deleted = "deleted", paused = "paused";
 }
 namespace task {
-constexpr std::string_view scheduling = "scheduling", networking = "networking", spawning = "spawning", deleting = "deleting", powering_on = "powering-on",
-                           powering_off = "powering-off", rebooting = "rebooting", rebooting_hard = "rebooting_hard";
+constexpr std::string_view scheduling = "scheduling", networking = "networking", spawning = "spawning", deleting = "deleting",
+                           powering_on = "powering-on", powering_off = "powering-off", rebooting = "rebooting", rebooting_hard = "rebooting_hard";
 }
 // Desired power, as the agent reads it.
 namespace power {
@@ -47,7 +47,7 @@ struct Known {
     std::string vm_state, task_state, power;
     std::int64_t generation = 0;
     std::int64_t power_state = 0;
-    bool has_task = false;         // a one-shot verb is under way
+    bool has_task = false;  // a one-shot verb is under way
 };
 // What the agent says. `task_error` belongs to the verb under way, where `task_done`.
 struct Report {
@@ -60,14 +60,14 @@ struct Report {
 // What follows. Unset members stay as they are.
 struct Change {
     std::optional<std::string> vm_state;
-    std::optional<std::string> task_state;   // "" clears
-    std::optional<std::string> power;        // a new desired power: the node must be told
+    std::optional<std::string> task_state;  // "" clears
+    std::optional<std::string> power;       // a new desired power: the node must be told
     std::optional<std::int64_t> power_state;
-    bool launched = false;                   // runs for the first time
-    bool gone = false;                       // nothing is left on the node: the delete may go on
-    bool finished = false;                   // the operation under way ended well
-    std::optional<std::string> failed;       // the operation under way ended badly, or a fault came up
-    bool task_seen = false;                  // the one-shot verb may leave the desired set
+    bool launched = false;              // runs for the first time
+    bool gone = false;                  // nothing is left on the node: the delete may go on
+    bool finished = false;              // the operation under way ended well
+    std::optional<std::string> failed;  // the operation under way ended badly, or a fault came up
+    bool task_seen = false;             // the one-shot verb may leave the desired set
     bool operator==(const Change&) const = default;
 };
 Change observe(const Known& known, const Report& report);

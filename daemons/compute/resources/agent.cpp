@@ -35,8 +35,14 @@ Reply metadata(Call& call) {
 
 constexpr Route routes[] = {
     {.method = "GET", .path = "/agent/v1/nodes/{host}/desired", .policy = "pilvi:agent:desired", .check = service_check, .handler = &desired},
-    {.method = "POST", .path = "/agent/v1/nodes/{host}/observed", .policy = "pilvi:agent:observed", .check = service_check, .handler = &observed, .status = 204,
-     .any_body = true, .body_limit = 8u << 20},
+    {.method = "POST",
+     .path = "/agent/v1/nodes/{host}/observed",
+     .policy = "pilvi:agent:observed",
+     .check = service_check,
+     .handler = &observed,
+     .status = 204,
+     .any_body = true,
+     .body_limit = 8u << 20},
     {.method = "GET", .path = "/agent/v1/servers/{id}/metadata", .policy = "pilvi:agent:metadata", .check = service_check, .handler = &metadata},
 };
 static_assert(api::sound(routes));

@@ -26,15 +26,26 @@ struct Aggregate {
 };
 
 Aggregate from(const Row& row) {
-    return {row.integer("number"), row.text("id"), row.text("name"), json_object(row.text("metadata")), json_array(row.text("hosts")), row.integer("created_at"),
+    return {row.integer("number"),
+            row.text("id"),
+            row.text("name"),
+            json_object(row.text("metadata")),
+            json_array(row.text("hosts")),
+            row.integer("created_at"),
             row["updated_at"].optional_integer()};
 }
 
 json::object view(Call& call, const Aggregate& a) {
     const auto zone = optional_string(a.metadata, "availability_zone");
-    json::object out{{"id", a.number}, {"name", a.name}, {"availability_zone", zone ? json::value(*zone) : json::value(nullptr)}, {"hosts", a.hosts},
-                     {"metadata", a.metadata}, {"created_at", iso8601_naive(a.created_at)},
-                     {"updated_at", a.updated_at ? json::value(iso8601_naive(*a.updated_at)) : json::value(nullptr)}, {"deleted", false}, {"deleted_at", nullptr}};
+    json::object out{{"id", a.number},
+                     {"name", a.name},
+                     {"availability_zone", zone ? json::value(*zone) : json::value(nullptr)},
+                     {"hosts", a.hosts},
+                     {"metadata", a.metadata},
+                     {"created_at", iso8601_naive(a.created_at)},
+                     {"updated_at", a.updated_at ? json::value(iso8601_naive(*a.updated_at)) : json::value(nullptr)},
+                     {"deleted", false},
+                     {"deleted_at", nullptr}};
     if (call.at_least(2, 41)) out["uuid"] = a.id;
     return out;
 }
@@ -86,10 +97,12 @@ void store(Call& call, Tx& tx, Aggregate& a) {
 
 void check_name(Tx& tx, const std::string& name, std::int64_t except) {
     if (!is_name(name)) refuse_field("name", json::string(name), "is not a 'name'");
-    if (tx.one("SELECT 1 FROM aggregates WHERE name = ? AND number <> ?", {name, except})) throw Error(Errc::conflict, "Aggregate " + name + " already exists.");
+    if (tx.one("SELECT 1 FROM aggregates WHERE name = ? AND number <> ?", {name, except}))
+        throw Error(Errc::conflict, "Aggregate " + name + " already exists.");
 }
 void check_zone_name(const std::optional<std::string>& zone) {
-    if (zone && (!is_name(*zone) || zone->find(':') != std::string::npos)) refuse_field("availability_zone", json::string(*zone), "is not a 'az_name'");
+    if (zone && (!is_name(*zone) || zone->find(':') != std::string::npos))
+        refuse_field("availability_zone", json::string(*zone), "is not a 'az_name'");
 }
 
 Reply list(Call& call) {
@@ -108,9 +121,17 @@ Reply create(Call& call) {
     return call.store().write([&](Tx& tx) {
         const std::string name = string_or(call.body, "name");
         check_name(tx, name, 0);
-        Aggregate a{.number = next_number(tx, "aggregates"), .id = new_uuid(), .name = name, .metadata = {}, .hosts = {}, .created_at = app_of(call).now(), .updated_at = {}};
+        Aggregate a{.number = next_number(tx, "aggregates"),
+                    .id = new_uuid(),
+                    .name = name,
+                    .metadata = {},
+                    .hosts = {},
+                    .created_at = app_of(call).now(),
+                    .updated_at = {}};
         if (zone) a.metadata["availability_zone"] = *zone;
-        tx.insert("aggregates", {{"number", a.number}, {"id", a.id}, {"name", a.name}, {"metadata", to_text(a.metadata)}, {"hosts", "[]"}, {"created_at", a.created_at}});
+        tx.insert(
+            "aggregates",
+            {{"number", a.number}, {"id", a.id}, {"name", a.name}, {"metadata", to_text(a.metadata)}, {"hosts", "[]"}, {"created_at", a.created_at}});
         Reply reply = answer(call, a);
         json::object& shown = reply.body.as_object()["aggregate"].as_object();
         shown.erase("hosts"), shown.erase("metadata");  // this answer lacks them
@@ -164,7 +185,8 @@ Reply remove_host(Call& call) {
 }
 Reply set_metadata(Call& call) {
     for (const auto& item : object_or_empty(call.body, "metadata"))
-        if (!item.value().is_null() && !item.value().is_string()) refuse_field(std::string_view(item.key()), item.value(), "is not of type 'string', 'null'");
+        if (!item.value().is_null() && !item.value().is_string())
+            refuse_field(std::string_view(item.key()), item.value(), "is not of type 'string', 'null'");
     return call.store().write([&](Tx& tx) {
         Aggregate a = load(call, tx);
         for (const auto& item : object_or_empty(call.body, "metadata")) {
@@ -178,22 +200,52 @@ Reply set_metadata(Call& call) {
 
 constexpr Field create_fields[] = {{.name = "name", .type = Type::text, .use = api::required, .least = 1},
                                    {.name = "availability_zone", .type = Type::text, .use = api::nullable, .least = 1}};
-constexpr Field update_fields[] = {{.name = "name", .type = Type::text, .least = 1}, {.name = "availability_zone", .type = Type::text, .use = api::nullable, .least = 1}};
+constexpr Field update_fields[] = {{.name = "name", .type = Type::text, .least = 1},
+                                   {.name = "availability_zone", .type = Type::text, .use = api::nullable, .least = 1}};
 constexpr Field host_fields[] = {{.name = "host", .type = Type::text, .use = api::required, .least = 1}};
 constexpr Field metadata_fields[] = {{.name = "metadata", .type = Type::object, .use = api::required}};
 constexpr Action actions[] = {
-    {.key = "add_host", .policy = "os_compute_api:os-aggregates:add_host", .check = admin_check, .handler = &add_host, .fields = host_fields, .status = 200},
-    {.key = "remove_host", .policy = "os_compute_api:os-aggregates:remove_host", .check = admin_check, .handler = &remove_host, .fields = host_fields, .status = 200},
-    {.key = "set_metadata", .policy = "os_compute_api:os-aggregates:set_metadata", .check = admin_check, .handler = &set_metadata, .fields = metadata_fields, .status = 200},
+    {.key = "add_host",
+     .policy = "os_compute_api:os-aggregates:add_host",
+     .check = admin_check,
+     .handler = &add_host,
+     .fields = host_fields,
+     .status = 200},
+    {.key = "remove_host",
+     .policy = "os_compute_api:os-aggregates:remove_host",
+     .check = admin_check,
+     .handler = &remove_host,
+     .fields = host_fields,
+     .status = 200},
+    {.key = "set_metadata",
+     .policy = "os_compute_api:os-aggregates:set_metadata",
+     .check = admin_check,
+     .handler = &set_metadata,
+     .fields = metadata_fields,
+     .status = 200},
 };
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/os-aggregates", .policy = "os_compute_api:os-aggregates:index", .check = admin_check, .handler = &list},
-    {.method = "POST", .path = "/v2.1/os-aggregates", .policy = "os_compute_api:os-aggregates:create", .check = admin_check, .handler = &create, .wrapper = "aggregate",
+    {.method = "POST",
+     .path = "/v2.1/os-aggregates",
+     .policy = "os_compute_api:os-aggregates:create",
+     .check = admin_check,
+     .handler = &create,
+     .wrapper = "aggregate",
      .body = create_fields},
     {.method = "GET", .path = "/v2.1/os-aggregates/{id}", .policy = "os_compute_api:os-aggregates:show", .check = admin_check, .handler = &show},
-    {.method = "PUT", .path = "/v2.1/os-aggregates/{id}", .policy = "os_compute_api:os-aggregates:update", .check = admin_check, .handler = &update, .wrapper = "aggregate",
+    {.method = "PUT",
+     .path = "/v2.1/os-aggregates/{id}",
+     .policy = "os_compute_api:os-aggregates:update",
+     .check = admin_check,
+     .handler = &update,
+     .wrapper = "aggregate",
      .body = update_fields},
-    {.method = "DELETE", .path = "/v2.1/os-aggregates/{id}", .policy = "os_compute_api:os-aggregates:delete", .check = admin_check, .handler = &remove},
+    {.method = "DELETE",
+     .path = "/v2.1/os-aggregates/{id}",
+     .policy = "os_compute_api:os-aggregates:delete",
+     .check = admin_check,
+     .handler = &remove},
     {.method = "POST", .path = "/v2.1/os-aggregates/{id}/action", .actions = actions},
 };
 static_assert(api::sound(routes));

@@ -75,7 +75,8 @@ Reply create(Call& call) {
         try {
             refresh_network_info(app, server);
         } catch (const Error& error) {
-            log::warning("the addresses of a server could not be read: " + error.message() + "; they are read again within 60 s", {{"INSTANCE_UUID", server}});
+            log::warning("the addresses of a server could not be read: " + error.message() + "; they are read again within 60 s",
+                         {{"INSTANCE_UUID", server}});
         }
     }
     Reply reply(json::object{{"events", answers}});
@@ -83,8 +84,8 @@ Reply create(Call& call) {
     return reply;
 }
 
-constexpr std::string_view names[] = {"network-changed", "network-vif-plugged", "network-vif-unplugged", "network-vif-deleted", "volume-extended", "power-update",
-                                      "accelerator-request-bound", "volume-reimaged"};
+constexpr std::string_view names[] = {"network-changed", "network-vif-plugged", "network-vif-unplugged",     "network-vif-deleted",
+                                      "volume-extended", "power-update",        "accelerator-request-bound", "volume-reimaged"};
 constexpr std::string_view statuses[] = {"failed", "completed", "in-progress"};
 constexpr Field event_fields[] = {
     {.name = "server_uuid", .type = Type::uuid, .use = api::required},
@@ -92,9 +93,14 @@ constexpr Field event_fields[] = {
     {.name = "status", .type = Type::text, .values = statuses},
     {.name = "tag", .type = Type::text},
 };
-constexpr Field fields[] = {{.name = "events", .type = Type::array, .use = api::required, .least = 1, .most = 1000, .item = Type::object, .fields = event_fields}};
+constexpr Field fields[] = {
+    {.name = "events", .type = Type::array, .use = api::required, .least = 1, .most = 1000, .item = Type::object, .fields = event_fields}};
 constexpr Route routes[] = {
-    {.method = "POST", .path = "/v2.1/os-server-external-events", .policy = "os_compute_api:os-server-external-events:create", .check = service_check, .handler = &create,
+    {.method = "POST",
+     .path = "/v2.1/os-server-external-events",
+     .policy = "os_compute_api:os-server-external-events:create",
+     .check = service_check,
+     .handler = &create,
      .body = fields},
 };
 static_assert(api::sound(routes));

@@ -15,7 +15,9 @@ using api::Type;
 void check_spec(const std::string& key, const json::value& value) {
     const bool sound = !key.empty() && key.size() <= 255 &&
                        key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:. ") == std::string::npos;
-    if (!sound) throw bad_request("Invalid input for field/attribute extra_specs. '" + key.substr(0, 260) + "' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'");
+    if (!sound)
+        throw bad_request("Invalid input for field/attribute extra_specs. '" + key.substr(0, 260) +
+                          "' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'");
     if (value.is_number()) return;
     if (!value.is_string()) refuse_field(key, value, "is not of type 'string', 'number'");
     if (utf8_length(str(value.get_string())) > 255) refuse_field(key, "...", "is too long");
@@ -112,20 +114,53 @@ Reply remove_access(Call& call) {
 
 constexpr Field tenant_fields[] = {{.name = "tenant", .type = Type::text, .use = api::required, .least = 1, .pattern = "[a-zA-Z0-9-]*"}};
 constexpr Action actions[] = {
-    {.key = "addTenantAccess", .policy = "os_compute_api:os-flavor-access:add_tenant_access", .check = admin_check, .handler = &add_access, .fields = tenant_fields, .status = 200},
-    {.key = "removeTenantAccess", .policy = "os_compute_api:os-flavor-access:remove_tenant_access", .check = admin_check, .handler = &remove_access,
-     .fields = tenant_fields, .status = 200},
+    {.key = "addTenantAccess",
+     .policy = "os_compute_api:os-flavor-access:add_tenant_access",
+     .check = admin_check,
+     .handler = &add_access,
+     .fields = tenant_fields,
+     .status = 200},
+    {.key = "removeTenantAccess",
+     .policy = "os_compute_api:os-flavor-access:remove_tenant_access",
+     .check = admin_check,
+     .handler = &remove_access,
+     .fields = tenant_fields,
+     .status = 200},
 };
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/flavors/{id}/os-extra_specs", .policy = "os_compute_api:os-flavor-extra-specs:index", .check = reader_check, .handler = &list},
-    {.method = "GET", .path = "/v2.1/flavors/{id}/os-extra_specs/{key}", .policy = "os_compute_api:os-flavor-extra-specs:show", .check = reader_check, .handler = &show},
-    {.method = "POST", .path = "/v2.1/flavors/{id}/os-extra_specs", .policy = "os_compute_api:os-flavor-extra-specs:create", .check = admin_check, .handler = &create,
-     .wrapper = "extra_specs", .extra = true},
-    {.method = "PUT", .path = "/v2.1/flavors/{id}/os-extra_specs/{key}", .policy = "os_compute_api:os-flavor-extra-specs:update", .check = admin_check,
-     .handler = &update, .any_body = true},
-    {.method = "DELETE", .path = "/v2.1/flavors/{id}/os-extra_specs/{key}", .policy = "os_compute_api:os-flavor-extra-specs:delete", .check = admin_check,
+    {.method = "GET",
+     .path = "/v2.1/flavors/{id}/os-extra_specs",
+     .policy = "os_compute_api:os-flavor-extra-specs:index",
+     .check = reader_check,
+     .handler = &list},
+    {.method = "GET",
+     .path = "/v2.1/flavors/{id}/os-extra_specs/{key}",
+     .policy = "os_compute_api:os-flavor-extra-specs:show",
+     .check = reader_check,
+     .handler = &show},
+    {.method = "POST",
+     .path = "/v2.1/flavors/{id}/os-extra_specs",
+     .policy = "os_compute_api:os-flavor-extra-specs:create",
+     .check = admin_check,
+     .handler = &create,
+     .wrapper = "extra_specs",
+     .extra = true},
+    {.method = "PUT",
+     .path = "/v2.1/flavors/{id}/os-extra_specs/{key}",
+     .policy = "os_compute_api:os-flavor-extra-specs:update",
+     .check = admin_check,
+     .handler = &update,
+     .any_body = true},
+    {.method = "DELETE",
+     .path = "/v2.1/flavors/{id}/os-extra_specs/{key}",
+     .policy = "os_compute_api:os-flavor-extra-specs:delete",
+     .check = admin_check,
      .handler = &remove},
-    {.method = "GET", .path = "/v2.1/flavors/{id}/os-flavor-access", .policy = "os_compute_api:os-flavor-access", .check = admin_check, .handler = &access},
+    {.method = "GET",
+     .path = "/v2.1/flavors/{id}/os-flavor-access",
+     .policy = "os_compute_api:os-flavor-access",
+     .check = admin_check,
+     .handler = &access},
     {.method = "POST", .path = "/v2.1/flavors/{id}/action", .actions = actions},
 };
 static_assert(api::sound(routes));

@@ -34,9 +34,21 @@ json::object view(Call& call, const Flavor& f, bool detail, bool specs) {
 struct Sort {
     std::string_view key, column;
 };
-constexpr Sort sorts[] = {{"flavorid", "id"}, {"name", "name"}, {"memory_mb", "memory_mb"}, {"vcpus", "vcpus"}, {"root_gb", "root_gb"}, {"ephemeral_gb", "ephemeral_gb"},
-                          {"swap", "swap_mb"}, {"created_at", "created_at"}, {"updated_at", "updated_at"}, {"id", "number"}, {"is_public", "is_public"},
-                          {"disabled", "disabled"}, {"rxtx_factor", "rxtx_factor"}, {"vcpu_weight", "id"}, {"description", "description"}};
+constexpr Sort sorts[] = {{"flavorid", "id"},
+                          {"name", "name"},
+                          {"memory_mb", "memory_mb"},
+                          {"vcpus", "vcpus"},
+                          {"root_gb", "root_gb"},
+                          {"ephemeral_gb", "ephemeral_gb"},
+                          {"swap", "swap_mb"},
+                          {"created_at", "created_at"},
+                          {"updated_at", "updated_at"},
+                          {"id", "number"},
+                          {"is_public", "is_public"},
+                          {"disabled", "disabled"},
+                          {"rxtx_factor", "rxtx_factor"},
+                          {"vcpu_weight", "id"},
+                          {"description", "description"}};
 
 // WHERE of what the caller may see and asks for.
 std::string condition(Call& call, Values& parameters) {
@@ -80,9 +92,11 @@ Reply list(Call& call, bool detail) {
     Values parameters;
     std::string where = condition(call, parameters);
     return call.store().read([&](Tx& tx) {
-        const std::string order = " ORDER BY " + std::string(column) + (direction == "desc" ? " DESC" : "") + ", id" + (direction == "desc" ? " DESC" : "");
+        const std::string order =
+            " ORDER BY " + std::string(column) + (direction == "desc" ? " DESC" : "") + ", id" + (direction == "desc" ? " DESC" : "");
         std::vector<Flavor> flavors;
-        for (const Row& row : tx.query("SELECT " + std::string(Flavor::columns) + " FROM flavors WHERE " + where + order, parameters)) flavors.push_back(Flavor::from(row));
+        for (const Row& row : tx.query("SELECT " + std::string(Flavor::columns) + " FROM flavors WHERE " + where + order, parameters))
+            flavors.push_back(Flavor::from(row));
         auto first = flavors.begin();
         if (page.marker) {
             first = std::find_if(flavors.begin(), flavors.end(), [&](const Flavor& f) { return f.id == *page.marker; });
@@ -151,10 +165,20 @@ Reply create(Call& call) {
         if (tx.one("SELECT 1 FROM flavors WHERE name = ?", {name})) throw Error(Errc::conflict, "Flavor with name " + name + " already exists.");
         if (find_flavor(tx, id)) throw Error(Errc::conflict, "Flavor with ID " + id + " already exists.");
         const bool is_public = boolean_or(b, "os-flavor-access:is_public", true);
-        tx.insert("flavors", {{"id", id}, {"number", next_number(tx, "flavors")}, {"name", name}, {"memory_mb", integer_or(b, "ram")}, {"vcpus", integer_or(b, "vcpus")},
-                              {"root_gb", integer_or(b, "disk")}, {"ephemeral_gb", integer_or(b, "OS-FLV-EXT-DATA:ephemeral")}, {"swap_mb", integer_or(b, "swap")},
-                              {"rxtx_factor", factor}, {"is_public", is_public}, {"disabled", false}, {"description", optional_string(b, "description")},
-                              {"extra_specs", "{}"}, {"created_at", app_of(call).now()}});
+        tx.insert("flavors", {{"id", id},
+                              {"number", next_number(tx, "flavors")},
+                              {"name", name},
+                              {"memory_mb", integer_or(b, "ram")},
+                              {"vcpus", integer_or(b, "vcpus")},
+                              {"root_gb", integer_or(b, "disk")},
+                              {"ephemeral_gb", integer_or(b, "OS-FLV-EXT-DATA:ephemeral")},
+                              {"swap_mb", integer_or(b, "swap")},
+                              {"rxtx_factor", factor},
+                              {"is_public", is_public},
+                              {"disabled", false},
+                              {"description", optional_string(b, "description")},
+                              {"extra_specs", "{}"},
+                              {"created_at", app_of(call).now()}});
         return Reply(json::object{{"flavor", view(call, *find_flavor(tx, id), true, true)}});
     });
 }
@@ -182,11 +206,27 @@ constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/flavors", .policy = "os_compute_api:flavors:index", .check = anybody_check, .handler = &index},
     {.method = "GET", .path = "/v2.1/flavors/detail", .policy = "os_compute_api:flavors:index", .check = anybody_check, .handler = &detail},
     {.method = "GET", .path = "/v2.1/flavors/{id}", .policy = "os_compute_api:flavors:index", .check = anybody_check, .handler = &show},
-    {.method = "POST", .path = "/v2.1/flavors", .policy = "os_compute_api:os-flavor-manage:create", .check = admin_check, .handler = &create, .wrapper = "flavor",
+    {.method = "POST",
+     .path = "/v2.1/flavors",
+     .policy = "os_compute_api:os-flavor-manage:create",
+     .check = admin_check,
+     .handler = &create,
+     .wrapper = "flavor",
      .body = create_fields},
-    {.method = "PUT", .path = "/v2.1/flavors/{id}", .policy = "os_compute_api:os-flavor-manage:update", .check = admin_check, .handler = &update, .wrapper = "flavor",
-     .body = update_fields, .since = {2, 55}},
-    {.method = "DELETE", .path = "/v2.1/flavors/{id}", .policy = "os_compute_api:os-flavor-manage:delete", .check = admin_check, .handler = &remove, .status = 202},
+    {.method = "PUT",
+     .path = "/v2.1/flavors/{id}",
+     .policy = "os_compute_api:os-flavor-manage:update",
+     .check = admin_check,
+     .handler = &update,
+     .wrapper = "flavor",
+     .body = update_fields,
+     .since = {2, 55}},
+    {.method = "DELETE",
+     .path = "/v2.1/flavors/{id}",
+     .policy = "os_compute_api:os-flavor-manage:delete",
+     .check = admin_check,
+     .handler = &remove,
+     .status = 202},
 };
 static_assert(api::sound(routes));
 
@@ -194,7 +234,8 @@ static_assert(api::sound(routes));
 
 Flavor Flavor::from(const Row& row) {
     Flavor f;
-    f.id = row.text("id"), f.number = row.integer("number"), f.name = row.text("name"), f.memory_mb = row.integer("memory_mb"), f.vcpus = row.integer("vcpus");
+    f.id = row.text("id"), f.number = row.integer("number"), f.name = row.text("name"), f.memory_mb = row.integer("memory_mb"),
+    f.vcpus = row.integer("vcpus");
     f.root_gb = row.integer("root_gb"), f.ephemeral_gb = row.integer("ephemeral_gb"), f.swap_mb = row.integer("swap_mb");
     f.rxtx_factor = row["rxtx_factor"].number(), f.is_public = row.boolean("is_public"), f.disabled = row.boolean("disabled");
     f.description = row["description"].optional_text(), f.extra_specs = json_object(row.text("extra_specs"));
@@ -202,7 +243,10 @@ Flavor Flavor::from(const Row& row) {
 }
 
 json::object Flavor::snapshot() const {
-    return {{"id", id}, {"name", name}, {"vcpus", vcpus}, {"ram", memory_mb}, {"disk", root_gb}, {"ephemeral", ephemeral_gb}, {"swap", swap_mb}, {"extra_specs", extra_specs}};
+    return {{"id", id},        {"name", name},
+            {"vcpus", vcpus},  {"ram", memory_mb},
+            {"disk", root_gb}, {"ephemeral", ephemeral_gb},
+            {"swap", swap_mb}, {"extra_specs", extra_specs}};
 }
 
 std::optional<Flavor> find_flavor(Tx& tx, std::string_view id) {
@@ -211,7 +255,8 @@ std::optional<Flavor> find_flavor(Tx& tx, std::string_view id) {
 }
 
 bool may_see(Tx& tx, const Context& who, const Flavor& flavor) {
-    return flavor.is_public || who.is_admin || tx.one("SELECT 1 FROM flavor_projects WHERE flavor_id = ? AND project_id = ?", {flavor.id, who.project_id}).has_value();
+    return flavor.is_public || who.is_admin ||
+           tx.one("SELECT 1 FROM flavor_projects WHERE flavor_id = ? AND project_id = ?", {flavor.id, who.project_id}).has_value();
 }
 
 Flavor load_flavor(Call& call, Tx& tx) {

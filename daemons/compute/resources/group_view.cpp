@@ -17,8 +17,13 @@ json::object rule_view(const json::object& rule, const json::object& names) {
         return v && v->is_int64() ? *v : json::value(nullptr);
     };
     const auto protocol = optional_string(rule, "protocol");
-    return {{"id", string_or(rule, "id")}, {"parent_group_id", string_or(rule, "security_group_id")}, {"ip_protocol", protocol ? json::value(*protocol) : json::value(nullptr)},
-            {"from_port", port("port_range_min")}, {"to_port", port("port_range_max")}, {"group", group}, {"ip_range", range}};
+    return {{"id", string_or(rule, "id")},
+            {"parent_group_id", string_or(rule, "security_group_id")},
+            {"ip_protocol", protocol ? json::value(*protocol) : json::value(nullptr)},
+            {"from_port", port("port_range_min")},
+            {"to_port", port("port_range_max")},
+            {"group", group},
+            {"ip_range", range}};
 }
 
 }  // namespace
@@ -32,9 +37,11 @@ json::array group_views(const json::array& rows) {
         json::array rules;
         for (const json::value& r : array_or_empty(group, "security_group_rules"))
             if (string_or(r.as_object(), "direction") == "ingress") rules.push_back(rule_view(r.as_object(), names));
-        out.push_back(json::object{{"id", string_or(group, "id")}, {"name", string_or(group, "name")},
+        out.push_back(json::object{{"id", string_or(group, "id")},
+                                   {"name", string_or(group, "name")},
                                    {"tenant_id", string_or(group, "tenant_id", string_or(group, "project_id"))},
-                                   {"description", string_or(group, "description")}, {"rules", rules}});
+                                   {"description", string_or(group, "description")},
+                                   {"rules", rules}});
     }
     return out;
 }

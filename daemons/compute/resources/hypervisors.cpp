@@ -28,8 +28,10 @@ std::vector<Hypervisor> all(Call& call, Tx& tx, bool with_servers) {
     const App& app = app_of(call);
     const Micros now = app.now();
     std::vector<Hypervisor> out;
-    for (const Row& row : tx.query("SELECT n.id, n.number, n.host, n.hypervisor, s.id AS service_id, s.number AS service_number, s.disabled, s.disabled_reason, s.forced_down, "
-                                   "s.seen_at FROM nodes n JOIN services s ON s.host = n.host AND s.service_binary = 'nova-compute' ORDER BY n.number")) {
+    for (const Row& row :
+         tx.query("SELECT n.id, n.number, n.host, n.hypervisor, s.id AS service_id, s.number AS service_number, s.disabled, s.disabled_reason, "
+                  "s.forced_down, "
+                  "s.seen_at FROM nodes n JOIN services s ON s.host = n.host AND s.service_binary = 'nova-compute' ORDER BY n.number")) {
         Hypervisor h;
         h.id = row.text("id"), h.number = row.integer("number"), h.host = row.text("host"), h.report = json_object(row.text("hypervisor"));
         h.service_id = row.text("service_id"), h.service_number = row.integer("service_number"), h.disabled = row.boolean("disabled");
@@ -48,7 +50,8 @@ std::string uptime_text(std::int64_t seconds) {
 }
 
 void add_sizes(Call& call, const Hypervisor& h, json::object& out) {
-    for (const std::string_view name : {"vcpus", "memory_mb", "local_gb", "vcpus_used", "memory_mb_used", "local_gb_used", "free_ram_mb", "free_disk_gb"})
+    for (const std::string_view name :
+         {"vcpus", "memory_mb", "local_gb", "vcpus_used", "memory_mb_used", "local_gb_used", "free_ram_mb", "free_disk_gb"})
         out[name] = integer_or(h.report, name);
     out["current_workload"] = 0;
     out["running_vms"] = integer_or(h.report, "running_vms");
@@ -60,13 +63,16 @@ void add_sizes(Call& call, const Hypervisor& h, json::object& out) {
 
 json::object view(Call& call, const Hypervisor& h, bool detail, bool with_servers) {
     const bool uuids = call.at_least(2, 53);
-    json::object out{{"id", uuids ? json::value(h.id) : json::value(h.number)}, {"hypervisor_hostname", h.name()}, {"state", h.up ? "up" : "down"},
+    json::object out{{"id", uuids ? json::value(h.id) : json::value(h.number)},
+                     {"hypervisor_hostname", h.name()},
+                     {"state", h.up ? "up" : "down"},
                      {"status", h.disabled ? "disabled" : "enabled"}};
     if (detail) {
         out["hypervisor_type"] = string_or(h.report, "hypervisor_type", "QEMU");
         out["hypervisor_version"] = integer_or(h.report, "hypervisor_version");
         out["host_ip"] = string_or(h.report, "host_ip");
-        out["service"] = json::object{{"id", uuids ? json::value(h.service_id) : json::value(h.service_number)}, {"host", h.host},
+        out["service"] = json::object{{"id", uuids ? json::value(h.service_id) : json::value(h.service_number)},
+                                      {"host", h.host},
                                       {"disabled_reason", h.disabled_reason.empty() ? json::value(nullptr) : json::value(h.disabled_reason)}};
         if (!call.at_least(2, 88)) add_sizes(call, h, out);
         else out["uptime"] = h.up && h.report.contains("uptime") ? json::value(uptime_text(integer_or(h.report, "uptime"))) : json::value(nullptr);
@@ -80,7 +86,9 @@ bool wants_servers(Call& call) {
     const auto text = call.at_least(2, 53) ? call.query.get("with_servers") : std::nullopt;
     if (!text) return false;
     const auto b = parse_boolean(*text);
-    if (!b) throw bad_request("Invalid input for query parameters with_servers. Value: " + text->substr(0, 50) + ". '" + text->substr(0, 50) + "' is not a boolean");
+    if (!b)
+        throw bad_request("Invalid input for query parameters with_servers. Value: " + text->substr(0, 50) + ". '" + text->substr(0, 50) +
+                          "' is not a boolean");
     return *b;
 }
 
@@ -144,8 +152,8 @@ Reply uptime(Call& call) {
 Reply statistics(Call& call) {
     return call.store().read([&](Tx& tx) {
         json::object sum{{"count", 0}, {"current_workload", 0}};
-        for (const std::string_view name : {"vcpus", "memory_mb", "local_gb", "vcpus_used", "memory_mb_used", "local_gb_used", "free_ram_mb", "free_disk_gb",
-                                            "running_vms", "disk_available_least"}) {
+        for (const std::string_view name : {"vcpus", "memory_mb", "local_gb", "vcpus_used", "memory_mb_used", "local_gb_used", "free_ram_mb",
+                                            "free_disk_gb", "running_vms", "disk_available_least"}) {
             std::int64_t total = 0;
             for (const Hypervisor& h : all(call, tx, false)) total += integer_or(h.report, name);
             sum[name] = total;
@@ -170,15 +178,35 @@ Reply search_servers(Call& call) { return search(call, true); }
 
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/os-hypervisors", .policy = "os_compute_api:os-hypervisors:list", .check = admin_check, .handler = &index},
-    {.method = "GET", .path = "/v2.1/os-hypervisors/detail", .policy = "os_compute_api:os-hypervisors:list-detail", .check = admin_check, .handler = &detail},
-    {.method = "GET", .path = "/v2.1/os-hypervisors/statistics", .policy = "os_compute_api:os-hypervisors:statistics", .check = admin_check, .handler = &statistics,
+    {.method = "GET",
+     .path = "/v2.1/os-hypervisors/detail",
+     .policy = "os_compute_api:os-hypervisors:list-detail",
+     .check = admin_check,
+     .handler = &detail},
+    {.method = "GET",
+     .path = "/v2.1/os-hypervisors/statistics",
+     .policy = "os_compute_api:os-hypervisors:statistics",
+     .check = admin_check,
+     .handler = &statistics,
      .until = {2, 87}},
     {.method = "GET", .path = "/v2.1/os-hypervisors/{id}", .policy = "os_compute_api:os-hypervisors:show", .check = admin_check, .handler = &show},
-    {.method = "GET", .path = "/v2.1/os-hypervisors/{id}/uptime", .policy = "os_compute_api:os-hypervisors:uptime", .check = admin_check, .handler = &uptime,
+    {.method = "GET",
+     .path = "/v2.1/os-hypervisors/{id}/uptime",
+     .policy = "os_compute_api:os-hypervisors:uptime",
+     .check = admin_check,
+     .handler = &uptime,
      .until = {2, 87}},
-    {.method = "GET", .path = "/v2.1/os-hypervisors/{id}/search", .policy = "os_compute_api:os-hypervisors:search", .check = admin_check, .handler = &search_names,
+    {.method = "GET",
+     .path = "/v2.1/os-hypervisors/{id}/search",
+     .policy = "os_compute_api:os-hypervisors:search",
+     .check = admin_check,
+     .handler = &search_names,
      .until = {2, 52}},
-    {.method = "GET", .path = "/v2.1/os-hypervisors/{id}/servers", .policy = "os_compute_api:os-hypervisors:servers", .check = admin_check, .handler = &search_servers,
+    {.method = "GET",
+     .path = "/v2.1/os-hypervisors/{id}/servers",
+     .policy = "os_compute_api:os-hypervisors:servers",
+     .check = admin_check,
+     .handler = &search_servers,
      .until = {2, 52}},
 };
 static_assert(api::sound(routes));

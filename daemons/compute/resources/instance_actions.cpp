@@ -11,8 +11,12 @@ using api::Reply;
 using api::Route;
 
 json::object view(Call& call, const Row& row) {
-    json::object out{{"action", row.text("action")}, {"instance_uuid", row.text("instance_id")}, {"request_id", row.text("request_id")}, {"user_id", row.text("user_id")},
-                     {"project_id", row.text("project_id")}, {"start_time", iso8601_naive(row.integer("started_at"))},
+    json::object out{{"action", row.text("action")},
+                     {"instance_uuid", row.text("instance_id")},
+                     {"request_id", row.text("request_id")},
+                     {"user_id", row.text("user_id")},
+                     {"project_id", row.text("project_id")},
+                     {"start_time", iso8601_naive(row.integer("started_at"))},
                      {"message", row["message"].is_null() ? json::value(nullptr) : json::value(row.text("message"))}};
     if (call.at_least(2, 58)) out["updated_at"] = iso8601_naive(row.integer("updated_at"));
     return out;
@@ -29,7 +33,9 @@ std::optional<Micros> time_of(Call& call, std::string_view name) {
     if (!text) return std::nullopt;
     auto at = parse_iso8601(*text);
     if (!at) at = parse_iso8601(*text + "Z");
-    if (!at) throw bad_request("Invalid input for query parameters " + std::string(name) + ". Value: " + text->substr(0, 100) + ". '" + text->substr(0, 100) + "' is not a 'date-time'");
+    if (!at)
+        throw bad_request("Invalid input for query parameters " + std::string(name) + ". Value: " + text->substr(0, 100) + ". '" +
+                          text->substr(0, 100) + "' is not a 'date-time'");
     return at;
 }
 
@@ -52,7 +58,8 @@ Reply list(Call& call) {
         }
         json::array items;
         std::string last;
-        for (const Row& row : tx.query("SELECT * FROM actions WHERE " + where + " ORDER BY started_at DESC, id DESC LIMIT " + std::to_string(page.limit), values)) {
+        for (const Row& row :
+             tx.query("SELECT * FROM actions WHERE " + where + " ORDER BY started_at DESC, id DESC LIMIT " + std::to_string(page.limit), values)) {
             items.push_back(view(call, row));
             last = row.text("request_id");
         }
@@ -68,15 +75,20 @@ Reply list(Call& call) {
 
 json::object event_view(Call& call, const Instance& i, const Row& row) {
     const json::value details = row["details"].is_null() ? json::value(nullptr) : json::value(row.text("details"));
-    const auto time = [&](std::string_view column) { return row[column].is_null() ? json::value(nullptr) : json::value(iso8601_naive(row.integer(column))); };
-    json::object out{{"event", row.text("name")}, {"start_time", time("started_at")}, {"finish_time", time("finished_at")},
+    const auto time = [&](std::string_view column) {
+        return row[column].is_null() ? json::value(nullptr) : json::value(iso8601_naive(row.integer(column)));
+    };
+    json::object out{{"event", row.text("name")},
+                     {"start_time", time("started_at")},
+                     {"finish_time", time("finished_at")},
                      {"result", row["result"].is_null() ? json::value(nullptr) : json::value(row.text("result"))}};
     const bool failed = row.text("result") == "Error";
     const json::object target{{"project_id", i.project_id}, {"user_id", i.user_id}};
     if (call.allowed("os_compute_api:os-instance-actions:events", target)) out["traceback"] = failed ? details : json::value(nullptr);
     if (call.at_least(2, 62)) {
         out["hostId"] = host_id(i.project_id, row.text("host"));
-        if (call.allowed("os_compute_api:os-instance-actions:events:details", target)) out["host"] = row["host"].is_null() ? json::value(nullptr) : json::value(row.text("host"));
+        if (call.allowed("os_compute_api:os-instance-actions:events:details", target))
+            out["host"] = row["host"].is_null() ? json::value(nullptr) : json::value(row.text("host"));
     }
     if (call.at_least(2, 84)) out["details"] = details;
     return out;
@@ -91,7 +103,8 @@ Reply show(Call& call) {
         json::object body = view(call, *action);
         if (call.who.is_admin || call.at_least(2, 51)) {
             json::array events;
-            for (const Row& row : tx.query("SELECT * FROM action_events WHERE action_id = ? ORDER BY number DESC", {action->text("id")})) events.push_back(event_view(call, i, row));
+            for (const Row& row : tx.query("SELECT * FROM action_events WHERE action_id = ? ORDER BY number DESC", {action->text("id")}))
+                events.push_back(event_view(call, i, row));
             body["events"] = std::move(events);
         }
         return Reply(json::object{{"instanceAction", std::move(body)}});
@@ -99,8 +112,16 @@ Reply show(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/servers/{id}/os-instance-actions", .policy = "os_compute_api:os-instance-actions:list", .check = reader_check, .handler = &list},
-    {.method = "GET", .path = "/v2.1/servers/{id}/os-instance-actions/{request}", .policy = "os_compute_api:os-instance-actions:show", .check = reader_check, .handler = &show},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/os-instance-actions",
+     .policy = "os_compute_api:os-instance-actions:list",
+     .check = reader_check,
+     .handler = &list},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/os-instance-actions/{request}",
+     .policy = "os_compute_api:os-instance-actions:show",
+     .check = reader_check,
+     .handler = &show},
 };
 static_assert(api::sound(routes));
 

@@ -29,8 +29,11 @@ json::object view(Call& call, const json::object& port, const json::value& tag) 
     json::array ips;
     for (const json::value& ip : array_or_empty(port, "fixed_ips"))
         ips.push_back(json::object{{"subnet_id", ip.as_object().at("subnet_id")}, {"ip_address", ip.as_object().at("ip_address")}});
-    json::object out{{"net_id", string_or(port, "network_id")}, {"port_id", string_or(port, "id")}, {"mac_addr", string_or(port, "mac_address")},
-                     {"port_state", string_or(port, "status")}, {"fixed_ips", ips}};
+    json::object out{{"net_id", string_or(port, "network_id")},
+                     {"port_id", string_or(port, "id")},
+                     {"mac_addr", string_or(port, "mac_address")},
+                     {"port_state", string_or(port, "status")},
+                     {"fixed_ips", ips}};
     if (call.at_least(2, 70)) out["tag"] = tag;
     return out;
 }
@@ -52,7 +55,8 @@ Reply list(Call& call) {
 Reply show(Call& call) {
     const Instance i = load(call);
     const auto port = app_of(call).network.show("", "ports", call.arg("port"));
-    if (!port || string_or(*port, "device_id") != i.id) throw Error(Errc::not_found, "Instance " + i.id + " does not have a port with id " + call.arg("port"));
+    if (!port || string_or(*port, "device_id") != i.id)
+        throw Error(Errc::not_found, "Instance " + i.id + " does not have a port with id " + call.arg("port"));
     return Reply(json::object{{"interfaceAttachment", view(call, *port, tag_of(i, call.arg("port")))}});
 }
 
@@ -60,7 +64,8 @@ void check_state(Call& call, const Instance& i, Verb verb, std::string_view name
     refuse_locked(call, i);
     const Verdict verdict = may(verb, i.vm_state, i.task_state);
     if (!verdict.allowed)
-        throw Error(Errc::conflict, "Cannot '" + std::string(name) + "' instance " + i.id + " while it is in " + verdict.attribute + " " + (verdict.state.empty() ? "None" : verdict.state));
+        throw Error(Errc::conflict, "Cannot '" + std::string(name) + "' instance " + i.id + " while it is in " + verdict.attribute + " " +
+                                        (verdict.state.empty() ? "None" : verdict.state));
     if (i.host.empty()) throw Error(Errc::conflict, "Instance " + i.id + " is not ready");
 }
 
@@ -148,13 +153,34 @@ constexpr Field attach_fields[] = {
     {.name = "tag", .type = Type::text, .least = 1, .most = 60, .since = {2, 49}},
 };
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/servers/{id}/os-interface", .policy = "os_compute_api:os-attach-interfaces:list", .check = reader_check, .handler = &list},
-    {.method = "GET", .path = "/v2.1/servers/{id}/os-interface/{port}", .policy = "os_compute_api:os-attach-interfaces:show", .check = reader_check, .handler = &show},
-    {.method = "POST", .path = "/v2.1/servers/{id}/os-interface", .policy = "os_compute_api:os-attach-interfaces:create", .check = member_check, .handler = &attach,
-     .wrapper = "interfaceAttachment", .body = attach_fields},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}/os-interface/{port}", .policy = "os_compute_api:os-attach-interfaces:delete", .check = member_check,
-     .handler = &detach, .status = 202},
-    {.method = "GET", .path = "/v2.1/servers/{id}/os-security-groups", .policy = "os_compute_api:os-security-groups:list", .check = reader_check, .handler = &groups},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/os-interface",
+     .policy = "os_compute_api:os-attach-interfaces:list",
+     .check = reader_check,
+     .handler = &list},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/os-interface/{port}",
+     .policy = "os_compute_api:os-attach-interfaces:show",
+     .check = reader_check,
+     .handler = &show},
+    {.method = "POST",
+     .path = "/v2.1/servers/{id}/os-interface",
+     .policy = "os_compute_api:os-attach-interfaces:create",
+     .check = member_check,
+     .handler = &attach,
+     .wrapper = "interfaceAttachment",
+     .body = attach_fields},
+    {.method = "DELETE",
+     .path = "/v2.1/servers/{id}/os-interface/{port}",
+     .policy = "os_compute_api:os-attach-interfaces:delete",
+     .check = member_check,
+     .handler = &detach,
+     .status = 202},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/os-security-groups",
+     .policy = "os_compute_api:os-security-groups:list",
+     .check = reader_check,
+     .handler = &groups},
 };
 static_assert(api::sound(routes));
 

@@ -20,7 +20,9 @@ std::string user_of(Call& call, std::optional<std::string> named) {
     return *named;
 }
 
-Error missing(const std::string& name, const std::string& user) { return Error(Errc::not_found, "Keypair " + name.substr(0, 255) + " not found for user " + user); }
+Error missing(const std::string& name, const std::string& user) {
+    return Error(Errc::not_found, "Keypair " + name.substr(0, 255) + " not found for user " + user);
+}
 
 json::object brief(Call& call, const Row& row) {
     json::object key{{"name", row.text("name")}, {"public_key", row.text("public_key")}, {"fingerprint", row.text("fingerprint")}};
@@ -72,7 +74,8 @@ Reply show(Call& call) {
 void check_name(Call& call, const std::string& name) {
     const std::string_view more = call.at_least(2, 92) ? "@._- " : "_- ";
     bool sound = is_name(name);
-    for (const char c : name) sound = sound && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos);
+    for (const char c : name)
+        sound = sound && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos);
     if (!sound) throw bad_request("Keypair data is invalid: Keypair name contains unsafe characters");
 }
 
@@ -94,9 +97,15 @@ Reply create(Call& call) {
         const std::int64_t used = tx.scalar("SELECT COUNT(*) FROM keypairs WHERE user_id = ?", {user}).integer();
         const std::int64_t limit = quota_of(tx, call.who.project_id, "key_pairs");
         if (limit >= 0 && used + 1 > limit) throw Error(Errc::over_quota, "Quota exceeded, too many key pairs.");
-        if (tx.one("SELECT 1 FROM keypairs WHERE user_id = ? AND name = ?", {user, name})) throw Error(Errc::conflict, "Key pair '" + name + "' already exists.");
-        tx.insert("keypairs", {{"user_id", user}, {"name", name}, {"number", next_number(tx, "keypairs")}, {"type", type}, {"fingerprint", *fingerprint},
-                               {"public_key", *public_key}, {"created_at", app_of(call).now()}});
+        if (tx.one("SELECT 1 FROM keypairs WHERE user_id = ? AND name = ?", {user, name}))
+            throw Error(Errc::conflict, "Key pair '" + name + "' already exists.");
+        tx.insert("keypairs", {{"user_id", user},
+                               {"name", name},
+                               {"number", next_number(tx, "keypairs")},
+                               {"type", type},
+                               {"fingerprint", *fingerprint},
+                               {"public_key", *public_key},
+                               {"created_at", app_of(call).now()}});
         json::object key{{"name", name}, {"public_key", *public_key}, {"fingerprint", *fingerprint}, {"user_id", user}};
         if (call.at_least(2, 2)) key["type"] = type;
         if (!private_key.empty()) key["private_key"] = private_key;
@@ -125,10 +134,20 @@ constexpr Field create_fields[] = {
 };
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/os-keypairs", .policy = "os_compute_api:os-keypairs:index", .check = own_keys, .handler = &list},
-    {.method = "POST", .path = "/v2.1/os-keypairs", .policy = "os_compute_api:os-keypairs:create", .check = own_keys, .handler = &create, .wrapper = "keypair",
+    {.method = "POST",
+     .path = "/v2.1/os-keypairs",
+     .policy = "os_compute_api:os-keypairs:create",
+     .check = own_keys,
+     .handler = &create,
+     .wrapper = "keypair",
      .body = create_fields},
     {.method = "GET", .path = "/v2.1/os-keypairs/{name}", .policy = "os_compute_api:os-keypairs:show", .check = own_keys, .handler = &show},
-    {.method = "DELETE", .path = "/v2.1/os-keypairs/{name}", .policy = "os_compute_api:os-keypairs:delete", .check = own_keys, .handler = &remove, .status = 204},
+    {.method = "DELETE",
+     .path = "/v2.1/os-keypairs/{name}",
+     .policy = "os_compute_api:os-keypairs:delete",
+     .check = own_keys,
+     .handler = &remove,
+     .status = 204},
 };
 static_assert(api::sound(routes));
 

@@ -15,18 +15,40 @@ using api::Route;
 struct Quota {
     std::string_view name;
     std::int64_t fallback;
-    int until = 0;          // last minor version that shows it; 0: all
+    int until = 0;  // last minor version that shows it; 0: all
 };
 // What the originals limit by default. Those of networks are the network service's business: they are shown to old callers only.
 constexpr Quota quotas[] = {
-    {"instances", 10}, {"cores", 20}, {"ram", 51200}, {"metadata_items", 128}, {"key_pairs", 100}, {"server_groups", 10}, {"server_group_members", 10},
-    {"injected_files", 5, 56}, {"injected_file_content_bytes", 10240, 56}, {"injected_file_path_bytes", 255, 56},
-    {"floating_ips", -1, 35}, {"fixed_ips", -1, 35}, {"security_groups", -1, 35}, {"security_group_rules", -1, 35},
+    {"instances", 10},
+    {"cores", 20},
+    {"ram", 51200},
+    {"metadata_items", 128},
+    {"key_pairs", 100},
+    {"server_groups", 10},
+    {"server_group_members", 10},
+    {"injected_files", 5, 56},
+    {"injected_file_content_bytes", 10240, 56},
+    {"injected_file_path_bytes", 255, 56},
+    {"floating_ips", -1, 35},
+    {"fixed_ips", -1, 35},
+    {"security_groups", -1, 35},
+    {"security_group_rules", -1, 35},
 };
 constexpr QuotaLimit limits[] = {
-    {"instances", 10}, {"cores", 20}, {"ram", 51200}, {"metadata_items", 128}, {"key_pairs", 100}, {"server_groups", 10}, {"server_group_members", 10},
-    {"injected_files", 5}, {"injected_file_content_bytes", 10240}, {"injected_file_path_bytes", 255}, {"floating_ips", -1}, {"fixed_ips", -1},
-    {"security_groups", -1}, {"security_group_rules", -1},
+    {"instances", 10},
+    {"cores", 20},
+    {"ram", 51200},
+    {"metadata_items", 128},
+    {"key_pairs", 100},
+    {"server_groups", 10},
+    {"server_group_members", 10},
+    {"injected_files", 5},
+    {"injected_file_content_bytes", 10240},
+    {"injected_file_path_bytes", 255},
+    {"floating_ips", -1},
+    {"fixed_ips", -1},
+    {"security_groups", -1},
+    {"security_group_rules", -1},
 };
 
 bool shown(Call& call, const Quota& q) { return q.until == 0 || !call.at_least(2, q.until + 1); }
@@ -42,7 +64,9 @@ std::int64_t limit_of(Tx& tx, const std::string& project, const Quota& q) {
 }
 
 std::int64_t used_of(Tx& tx, const std::string& project, std::string_view name) {
-    const auto sum = [&](const char* what) { return tx.scalar(std::string("SELECT ") + what + " FROM instances WHERE deleted = 0 AND project_id = ?", {project}).integer(); };
+    const auto sum = [&](const char* what) {
+        return tx.scalar(std::string("SELECT ") + what + " FROM instances WHERE deleted = 0 AND project_id = ?", {project}).integer();
+    };
     if (name == "instances") return sum("COUNT(*)");
     if (name == "cores") return sum("COALESCE(SUM(vcpus), 0)");
     if (name == "ram") return sum("COALESCE(SUM(memory_mb), 0)");
@@ -75,7 +99,8 @@ Reply show_detail(Call& call) {
     return call.store().read([&](Tx& tx) {
         json::object set{{"id", project}};
         for (const Quota& q : quotas)
-            if (shown(call, q)) set[q.name] = json::object{{"limit", limit_of(tx, project, q)}, {"in_use", used_of(tx, project, q.name)}, {"reserved", 0}};
+            if (shown(call, q))
+                set[q.name] = json::object{{"limit", limit_of(tx, project, q)}, {"in_use", used_of(tx, project, q.name)}, {"reserved", 0}};
         return Reply(json::object{{"quota_set", set}});
     });
 }
@@ -88,7 +113,8 @@ std::vector<std::pair<const Quota*, std::int64_t>> values_of(Call& call, bool fo
         if (force_allowed && name == "force") continue;
         if (name == "networks") throw bad_request("The networks quota has been removed");
         const auto quota = std::find_if(std::begin(quotas), std::end(quotas), [&](const Quota& q) { return q.name == name; });
-        if (quota == std::end(quotas) || !shown(call, *quota)) throw bad_request("Additional properties are not allowed ('" + name.substr(0, 100) + "' was unexpected)");
+        if (quota == std::end(quotas) || !shown(call, *quota))
+            throw bad_request("Additional properties are not allowed ('" + name.substr(0, 100) + "' was unexpected)");
         const json::value& v = item.value();
         const auto number = v.is_int64() ? std::optional(v.get_int64()) : v.is_string() ? parse_integer(str(v.get_string())) : std::nullopt;
         if (!number) refuse_field(name, v, "is not of type 'integer', 'string'");
@@ -103,14 +129,19 @@ Reply update(Call& call) {
     const std::string& project = call.arg("id");
     const auto values = values_of(call, true);
     const json::value* force_value = find(call.body, "force");
-    const bool force = force_value && (force_value->is_bool() ? force_value->get_bool() : force_value->is_string() && parse_boolean(str(force_value->get_string())).value_or(false));
+    const bool force =
+        force_value && (force_value->is_bool() ? force_value->get_bool()
+                                               : force_value->is_string() && parse_boolean(str(force_value->get_string())).value_or(false));
     return call.store().write([&](Tx& tx) {
         for (const auto& [quota, value] : values) {
             const std::int64_t used = used_of(tx, project, quota->name);
             if (!force && value >= 0 && value < used)
-                throw bad_request(fmt::format("Quota limit {} for {} must be greater than or equal to already used and reserved {}.", value, quota->name, used));
-            tx.exec("INSERT INTO quotas (project_id, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit = excluded.hard_limit",
-                    {project, quota->name, value});
+                throw bad_request(
+                    fmt::format("Quota limit {} for {} must be greater than or equal to already used and reserved {}.", value, quota->name, used));
+            tx.exec(
+                "INSERT INTO quotas (project_id, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit "
+                "= excluded.hard_limit",
+                {project, quota->name, value});
         }
         return Reply(json::object{{"quota_set", set_of(call, tx, project, false)}});
     });
@@ -132,8 +163,10 @@ Reply update_class(Call& call) {
     const auto values = values_of(call, false);
     return call.store().write([&](Tx& tx) {
         for (const auto& [quota, value] : values)
-            tx.exec("INSERT INTO quota_classes (class, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (class, resource) DO UPDATE SET hard_limit = excluded.hard_limit",
-                    {call.arg("id"), quota->name, value});
+            tx.exec(
+                "INSERT INTO quota_classes (class, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (class, resource) DO UPDATE SET hard_limit = "
+                "excluded.hard_limit",
+                {call.arg("id"), quota->name, value});
         return Reply(json::object{{"quota_class_set", set_of(call, tx, "", true)}});
     });
 }
@@ -151,14 +184,25 @@ Reply show_limits(Call& call) {
             int until;
         };
         constexpr Absolute table[] = {
-            {"maxTotalInstances", "instances", false, 0}, {"maxTotalCores", "cores", false, 0}, {"maxTotalRAMSize", "ram", false, 0},
-            {"maxServerMeta", "metadata_items", false, 0}, {"maxImageMeta", "metadata_items", false, 38}, {"maxTotalKeypairs", "key_pairs", false, 0},
-            {"maxServerGroups", "server_groups", false, 0}, {"maxServerGroupMembers", "server_group_members", false, 0},
-            {"maxPersonality", "injected_files", false, 56}, {"maxPersonalitySize", "injected_file_content_bytes", false, 56},
-            {"maxTotalFloatingIps", "floating_ips", false, 35}, {"maxSecurityGroups", "security_groups", false, 35},
+            {"maxTotalInstances", "instances", false, 0},
+            {"maxTotalCores", "cores", false, 0},
+            {"maxTotalRAMSize", "ram", false, 0},
+            {"maxServerMeta", "metadata_items", false, 0},
+            {"maxImageMeta", "metadata_items", false, 38},
+            {"maxTotalKeypairs", "key_pairs", false, 0},
+            {"maxServerGroups", "server_groups", false, 0},
+            {"maxServerGroupMembers", "server_group_members", false, 0},
+            {"maxPersonality", "injected_files", false, 56},
+            {"maxPersonalitySize", "injected_file_content_bytes", false, 56},
+            {"maxTotalFloatingIps", "floating_ips", false, 35},
+            {"maxSecurityGroups", "security_groups", false, 35},
             {"maxSecurityGroupRules", "security_group_rules", false, 35},
-            {"totalInstancesUsed", "instances", true, 0}, {"totalCoresUsed", "cores", true, 0}, {"totalRAMUsed", "ram", true, 0},
-            {"totalServerGroupsUsed", "server_groups", true, 0}, {"totalFloatingIpsUsed", "floating_ips", true, 35}, {"totalSecurityGroupsUsed", "security_groups", true, 35},
+            {"totalInstancesUsed", "instances", true, 0},
+            {"totalCoresUsed", "cores", true, 0},
+            {"totalRAMUsed", "ram", true, 0},
+            {"totalServerGroupsUsed", "server_groups", true, 0},
+            {"totalFloatingIpsUsed", "floating_ips", true, 35},
+            {"totalSecurityGroupsUsed", "security_groups", true, 35},
         };
         json::object absolute;
         for (const Absolute& a : table) {
@@ -172,13 +216,38 @@ Reply show_limits(Call& call) {
 
 constexpr Route quota_table[] = {
     {.method = "GET", .path = "/v2.1/os-quota-sets/{id}", .policy = "os_compute_api:os-quota-sets:show", .check = reader_check, .handler = &show_set},
-    {.method = "GET", .path = "/v2.1/os-quota-sets/{id}/defaults", .policy = "os_compute_api:os-quota-sets:defaults", .check = anybody_check, .handler = &show_defaults},
-    {.method = "GET", .path = "/v2.1/os-quota-sets/{id}/detail", .policy = "os_compute_api:os-quota-sets:detail", .check = reader_check, .handler = &show_detail},
-    {.method = "PUT", .path = "/v2.1/os-quota-sets/{id}", .policy = "os_compute_api:os-quota-sets:update", .check = admin_check, .handler = &update,
+    {.method = "GET",
+     .path = "/v2.1/os-quota-sets/{id}/defaults",
+     .policy = "os_compute_api:os-quota-sets:defaults",
+     .check = anybody_check,
+     .handler = &show_defaults},
+    {.method = "GET",
+     .path = "/v2.1/os-quota-sets/{id}/detail",
+     .policy = "os_compute_api:os-quota-sets:detail",
+     .check = reader_check,
+     .handler = &show_detail},
+    {.method = "PUT",
+     .path = "/v2.1/os-quota-sets/{id}",
+     .policy = "os_compute_api:os-quota-sets:update",
+     .check = admin_check,
+     .handler = &update,
      .wrapper = "quota_set"},
-    {.method = "DELETE", .path = "/v2.1/os-quota-sets/{id}", .policy = "os_compute_api:os-quota-sets:delete", .check = admin_check, .handler = &remove, .status = 202},
-    {.method = "GET", .path = "/v2.1/os-quota-class-sets/{id}", .policy = "os_compute_api:os-quota-class-sets:show", .check = admin_check, .handler = &show_class},
-    {.method = "PUT", .path = "/v2.1/os-quota-class-sets/{id}", .policy = "os_compute_api:os-quota-class-sets:update", .check = admin_check, .handler = &update_class,
+    {.method = "DELETE",
+     .path = "/v2.1/os-quota-sets/{id}",
+     .policy = "os_compute_api:os-quota-sets:delete",
+     .check = admin_check,
+     .handler = &remove,
+     .status = 202},
+    {.method = "GET",
+     .path = "/v2.1/os-quota-class-sets/{id}",
+     .policy = "os_compute_api:os-quota-class-sets:show",
+     .check = admin_check,
+     .handler = &show_class},
+    {.method = "PUT",
+     .path = "/v2.1/os-quota-class-sets/{id}",
+     .policy = "os_compute_api:os-quota-class-sets:update",
+     .check = admin_check,
+     .handler = &update_class,
      .wrapper = "quota_class_set"},
 };
 static_assert(api::sound(quota_table));

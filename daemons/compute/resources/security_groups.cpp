@@ -25,8 +25,17 @@ Reply show(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/os-security-groups", .policy = "os_compute_api:os-security-groups:get", .check = reader_check, .handler = &list, .until = {2, 35}},
-    {.method = "GET", .path = "/v2.1/os-security-groups/{id}", .policy = "os_compute_api:os-security-groups:show", .check = reader_check, .handler = &show,
+    {.method = "GET",
+     .path = "/v2.1/os-security-groups",
+     .policy = "os_compute_api:os-security-groups:get",
+     .check = reader_check,
+     .handler = &list,
+     .until = {2, 35}},
+    {.method = "GET",
+     .path = "/v2.1/os-security-groups/{id}",
+     .policy = "os_compute_api:os-security-groups:show",
+     .check = reader_check,
+     .handler = &show,
      .until = {2, 35}},
 };
 static_assert(api::sound(routes));

@@ -35,16 +35,27 @@ Reply change_power(Call& call, const PowerAction& what) {
         const Instance i = load_server(call, tx);
         enforce_on(call, what.rule, i);
         refuse_locked(call, i);
-        if (i.power == power::deleted) throw Error(Errc::conflict, "Cannot '" + std::string(what.name) + "' instance " + i.id + " while it is in task_state deleting");
+        if (i.power == power::deleted)
+            throw Error(Errc::conflict, "Cannot '" + std::string(what.name) + "' instance " + i.id + " while it is in task_state deleting");
         if (const Verdict verdict = may(what.verb, i.vm_state, i.task_state); !verdict.allowed) refuse_state(i, what.name, verdict);
         if (i.host.empty()) throw Error(Errc::conflict, "Instance " + i.id + " is not ready");
         change_instance(tx, i.id, {{"task_state", what.task_state}, {"power", what.power}, {"generation", i.generation + 1}}, now);
         tx.exec("DELETE FROM tasks WHERE instance_id = ?", {i.id});
         if (!what.task.empty())
-            tx.insert("tasks", {{"id", new_uuid()}, {"instance_id", i.id}, {"verb", what.task}, {"deadline", now + app.options.power_timeout}, {"created_at", now}});
-        if (const auto before = find_operation(tx, i.id)) finish_event(tx, i.id, before->request_id, "", false, "another request took its place", now);
-        begin_operation(tx, {.id = new_uuid(), .instance_id = i.id, .kind = "power", .step = std::string(what.task_state), .deadline = now + app.options.power_timeout,
-                             .next_at = now + app.options.power_timeout, .attempts = 0, .request_id = call.who.request_id, .data = {{"power", i.power}}});
+            tx.insert(
+                "tasks",
+                {{"id", new_uuid()}, {"instance_id", i.id}, {"verb", what.task}, {"deadline", now + app.options.power_timeout}, {"created_at", now}});
+        if (const auto before = find_operation(tx, i.id))
+            finish_event(tx, i.id, before->request_id, "", false, "another request took its place", now);
+        begin_operation(tx, {.id = new_uuid(),
+                             .instance_id = i.id,
+                             .kind = "power",
+                             .step = std::string(what.task_state),
+                             .deadline = now + app.options.power_timeout,
+                             .next_at = now + app.options.power_timeout,
+                             .attempts = 0,
+                             .request_id = call.who.request_id,
+                             .data = {{"power", i.power}}});
         begin_action(tx, i.id, call.who.request_id, what.action, call.who.user_id, call.who.project_id, now);
         begin_event(tx, i.id, call.who.request_id, what.event, i.host, now);
         app.feed.bump(tx, i.host);
@@ -61,8 +72,10 @@ Reply stop(Call& call) {
 Reply reboot(Call& call) {
     const std::string type = lower(string_or(call.body, "type"));
     if (type == "hard")
-        return change_power(call, {"os_compute_api:servers:reboot", "reboot", "reboot", Verb::reboot_hard, task::rebooting_hard, power::running, event::reboot, "reboot_hard"});
-    return change_power(call, {"os_compute_api:servers:reboot", "reboot", "reboot", Verb::reboot_soft, task::rebooting, power::running, event::reboot, "reboot_soft"});
+        return change_power(call, {"os_compute_api:servers:reboot", "reboot", "reboot", Verb::reboot_hard, task::rebooting_hard, power::running,
+                                   event::reboot, "reboot_hard"});
+    return change_power(call, {"os_compute_api:servers:reboot", "reboot", "reboot", Verb::reboot_soft, task::rebooting, power::running, event::reboot,
+                               "reboot_soft"});
 }
 
 // ---- console
@@ -71,7 +84,9 @@ Reply console(Call& call) {
     const json::value* length = find(call.body, "length");
     std::int64_t lines = -1;
     if (length && !length->is_null()) {
-        const auto number = length->is_int64() ? std::optional(length->get_int64()) : length->is_string() ? parse_integer(str(length->get_string())) : std::nullopt;
+        const auto number = length->is_int64()    ? std::optional(length->get_int64())
+                            : length->is_string() ? parse_integer(str(length->get_string()))
+                                                  : std::nullopt;
         if (!number || *number < -1) refuse_field("length", *length, "is less than the minimum of -1");
         lines = *number;
     }
@@ -110,7 +125,9 @@ Reply change_group(Call& call, bool add) {
         throw Error(Errc::not_found, error.message());
     }
     const json::array ports = app.network.list("", "ports", "device_id=" + i.id);
-    if (ports.empty()) throw bad_request("Cannot " + std::string(add ? "add" : "remove") + " security group " + name + (add ? " to " : " from ") + i.id + " since it has no ports.");
+    if (ports.empty())
+        throw bad_request("Cannot " + std::string(add ? "add" : "remove") + " security group " + name + (add ? " to " : " from ") + i.id +
+                          " since it has no ports.");
     bool found = false;
     for (const json::value& p : ports) {
         const json::object& port = p.as_object();
@@ -162,7 +179,8 @@ Reply lock(Call& call) {
     call.store().write([&](Tx& tx) {
         const Instance i = load_server(call, tx);
         enforce_on(call, "os_compute_api:os-lock-server:lock", i);
-        change_instance(tx, i.id, {{"locked_by", call.who.project_id == i.project_id ? "owner" : "admin"}, {"locked_reason", reason}}, app_of(call).now());
+        change_instance(tx, i.id, {{"locked_by", call.who.project_id == i.project_id ? "owner" : "admin"}, {"locked_reason", reason}},
+                        app_of(call).now());
         begin_action(tx, i.id, call.who.request_id, "lock", call.who.user_id, call.who.project_id, app_of(call).now());
     });
     return {};
@@ -171,7 +189,8 @@ Reply unlock(Call& call) {
     call.store().write([&](Tx& tx) {
         const Instance i = load_server(call, tx);
         enforce_on(call, "os_compute_api:os-lock-server:unlock", i);
-        if (i.locked_by == "admin") call.enforce("os_compute_api:os-lock-server:unlock:unlock_override", {{"project_id", i.project_id}, {"user_id", i.user_id}});
+        if (i.locked_by == "admin")
+            call.enforce("os_compute_api:os-lock-server:unlock:unlock_override", {{"project_id", i.project_id}, {"user_id", i.user_id}});
         change_instance(tx, i.id, {{"locked_by", nullptr}, {"locked_reason", nullptr}}, app_of(call).now());
         begin_action(tx, i.id, call.who.request_id, "unlock", call.who.user_id, call.who.project_id, app_of(call).now());
     });
@@ -208,11 +227,34 @@ constexpr Action actions[] = {
     {.key = "os-start", .policy = "os_compute_api:servers:start", .check = member_check, .handler = &start, .any_value = true},
     {.key = "os-stop", .policy = "os_compute_api:servers:stop", .check = member_check, .handler = &stop, .any_value = true},
     {.key = "reboot", .policy = "os_compute_api:servers:reboot", .check = member_check, .handler = &reboot, .fields = reboot_fields},
-    {.key = "os-getConsoleOutput", .policy = "os_compute_api:os-console-output", .check = member_check, .handler = &console, .fields = console_fields, .status = 200},
-    {.key = "addSecurityGroup", .policy = "os_compute_api:os-security-groups:add", .check = member_check, .handler = &add_group, .fields = group_fields},
-    {.key = "removeSecurityGroup", .policy = "os_compute_api:os-security-groups:remove", .check = member_check, .handler = &remove_group, .fields = group_fields},
-    {.key = "os-resetState", .policy = "os_compute_api:os-admin-actions:reset_state", .check = admin_check, .handler = &reset_state, .fields = state_fields},
-    {.key = "lock", .policy = "os_compute_api:os-lock-server:lock", .check = member_check, .handler = &lock, .fields = {}, .until = {2, 72}, .any_value = true},
+    {.key = "os-getConsoleOutput",
+     .policy = "os_compute_api:os-console-output",
+     .check = member_check,
+     .handler = &console,
+     .fields = console_fields,
+     .status = 200},
+    {.key = "addSecurityGroup",
+     .policy = "os_compute_api:os-security-groups:add",
+     .check = member_check,
+     .handler = &add_group,
+     .fields = group_fields},
+    {.key = "removeSecurityGroup",
+     .policy = "os_compute_api:os-security-groups:remove",
+     .check = member_check,
+     .handler = &remove_group,
+     .fields = group_fields},
+    {.key = "os-resetState",
+     .policy = "os_compute_api:os-admin-actions:reset_state",
+     .check = admin_check,
+     .handler = &reset_state,
+     .fields = state_fields},
+    {.key = "lock",
+     .policy = "os_compute_api:os-lock-server:lock",
+     .check = member_check,
+     .handler = &lock,
+     .fields = {},
+     .until = {2, 72},
+     .any_value = true},
     {.key = "lock", .policy = "os_compute_api:os-lock-server:lock", .check = member_check, .handler = &lock, .fields = lock_fields, .since = {2, 73}},
     {.key = "forceDelete", .policy = "os_compute_api:os-deferred-delete:force", .check = member_check, .handler = &delete_server, .any_value = true},
     {.key = "restore", .policy = "os_compute_api:os-deferred-delete:restore", .check = member_check, .handler = &restore, .any_value = true},

@@ -24,13 +24,24 @@ constexpr std::string_view source_types[] = {"volume", "image", "snapshot", "bla
 constexpr std::string_view destination_types[] = {"local", "volume"};
 constexpr Field group_fields[] = {{.name = "name", .type = Type::text, .least = 1}};
 constexpr Field mapping_fields[] = {
-    {.name = "virtual_name", .type = Type::text}, {.name = "volume_id", .type = Type::uuid}, {.name = "snapshot_id", .type = Type::uuid},
-    {.name = "volume_size", .type = Type::integer, .least = 1, .most = 0x7fffffff}, {.name = "device_name", .type = Type::text, .least = 1},
-    {.name = "delete_on_termination", .type = Type::boolean}, {.name = "no_device", .type = Type::any}, {.name = "connection_info", .type = Type::any},
-    {.name = "source_type", .type = Type::text, .values = source_types}, {.name = "uuid", .type = Type::text, .least = 1}, {.name = "image_id", .type = Type::uuid},
-    {.name = "destination_type", .type = Type::text, .values = destination_types}, {.name = "guest_format", .type = Type::text}, {.name = "device_type", .type = Type::text},
-    {.name = "disk_bus", .type = Type::text}, {.name = "boot_index", .type = Type::integer, .use = api::nullable},
-    {.name = "tag", .type = Type::text, .least = 1, .most = 60, .since = {2, 32}}, {.name = "volume_type", .type = Type::text, .use = api::nullable, .since = {2, 67}},
+    {.name = "virtual_name", .type = Type::text},
+    {.name = "volume_id", .type = Type::uuid},
+    {.name = "snapshot_id", .type = Type::uuid},
+    {.name = "volume_size", .type = Type::integer, .least = 1, .most = 0x7fffffff},
+    {.name = "device_name", .type = Type::text, .least = 1},
+    {.name = "delete_on_termination", .type = Type::boolean},
+    {.name = "no_device", .type = Type::any},
+    {.name = "connection_info", .type = Type::any},
+    {.name = "source_type", .type = Type::text, .values = source_types},
+    {.name = "uuid", .type = Type::text, .least = 1},
+    {.name = "image_id", .type = Type::uuid},
+    {.name = "destination_type", .type = Type::text, .values = destination_types},
+    {.name = "guest_format", .type = Type::text},
+    {.name = "device_type", .type = Type::text},
+    {.name = "disk_bus", .type = Type::text},
+    {.name = "boot_index", .type = Type::integer, .use = api::nullable},
+    {.name = "tag", .type = Type::text, .least = 1, .most = 60, .since = {2, 32}},
+    {.name = "volume_type", .type = Type::text, .use = api::nullable, .since = {2, 67}},
 };
 constexpr Field create_fields[] = {
     {.name = "name", .type = Type::text, .use = api::required, .least = 1},
@@ -118,13 +129,16 @@ std::int64_t allowed_count(Call& call, Tx& tx, const Counts& counts, const Flavo
         std::int64_t each;
     };
     std::int64_t count = counts.most;
-    for (const Use& use : {Use{"instances", "COUNT(*)", 1}, Use{"cores", "COALESCE(SUM(vcpus), 0)", flavor.vcpus}, Use{"ram", "COALESCE(SUM(memory_mb), 0)", flavor.memory_mb}}) {
+    for (const Use& use : {Use{"instances", "COUNT(*)", 1}, Use{"cores", "COALESCE(SUM(vcpus), 0)", flavor.vcpus},
+                           Use{"ram", "COALESCE(SUM(memory_mb), 0)", flavor.memory_mb}}) {
         const std::int64_t limit = quota_of(tx, call.who.project_id, use.name);
         if (limit < 0 || use.each == 0) continue;
-        const std::int64_t used = tx.scalar("SELECT " + std::string(use.sum) + " FROM instances WHERE deleted = 0 AND project_id = ?", {call.who.project_id}).integer();
+        const std::int64_t used =
+            tx.scalar("SELECT " + std::string(use.sum) + " FROM instances WHERE deleted = 0 AND project_id = ?", {call.who.project_id}).integer();
         const std::int64_t room = std::max<std::int64_t>(0, limit - used) / use.each;
         if (room < counts.least)
-            throw Error(Errc::over_quota, fmt::format("Quota exceeded for {}: Requested {}, but already used {} of {} {}", use.name, counts.least * use.each, used, limit, use.name));
+            throw Error(Errc::over_quota, fmt::format("Quota exceeded for {}: Requested {}, but already used {} of {} {}", use.name,
+                                                      counts.least * use.each, used, limit, use.name));
         count = std::min(count, room);
     }
     return count;
@@ -133,7 +147,8 @@ std::int64_t allowed_count(Call& call, Tx& tx, const Counts& counts, const Flavo
 void check_group_hint(Tx& tx, Call& call, const std::string& group) {
     if (group.empty()) return;
     const auto row = is_uuid_like(group) ? tx.one("SELECT project_id FROM server_groups WHERE id = ?", {group}) : std::nullopt;
-    if (!row || (row->text("project_id") != call.who.project_id && !call.who.is_admin)) throw bad_request("Instance group " + group.substr(0, 255) + " could not be found.");
+    if (!row || (row->text("project_id") != call.who.project_id && !call.who.is_admin))
+        throw bad_request("Instance group " + group.substr(0, 255) + " could not be found.");
 }
 
 void insert(Call& call, Tx& tx, Instance& i, const std::string& hostname, std::int64_t index, std::int64_t count, const std::string& base_name) {
@@ -146,8 +161,15 @@ void insert(Call& call, Tx& tx, Instance& i, const std::string& hostname, std::i
     i.hostname = !hostname.empty() ? hostname : host_name(i.display_name, fallback);
     i.insert(tx);
     const std::string& request_id = call.who.request_id;
-    begin_operation(tx, {.id = new_uuid(), .instance_id = i.id, .kind = "create", .step = "schedule", .deadline = i.created_at + app.options.build_timeout,
-                         .next_at = i.created_at, .attempts = 0, .request_id = request_id, .data = {}});
+    begin_operation(tx, {.id = new_uuid(),
+                         .instance_id = i.id,
+                         .kind = "create",
+                         .step = "schedule",
+                         .deadline = i.created_at + app.options.build_timeout,
+                         .next_at = i.created_at,
+                         .attempts = 0,
+                         .request_id = request_id,
+                         .data = {}});
     begin_action(tx, i.id, request_id, "create", i.user_id, i.project_id, i.created_at);
     begin_event(tx, i.id, request_id, event::schedule, "", i.created_at);
 }
@@ -187,10 +209,22 @@ Reply create(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "POST", .path = "/v2.1/servers", .policy = "os_compute_api:servers:create", .check = member_check, .handler = &create, .status = 202,
-     .wrapper = "server", .body = create_fields},
-    {.method = "POST", .path = "/v2.1/os-volumes_boot", .policy = "os_compute_api:servers:create", .check = member_check, .handler = &create, .status = 202,
-     .wrapper = "server", .body = create_fields},
+    {.method = "POST",
+     .path = "/v2.1/servers",
+     .policy = "os_compute_api:servers:create",
+     .check = member_check,
+     .handler = &create,
+     .status = 202,
+     .wrapper = "server",
+     .body = create_fields},
+    {.method = "POST",
+     .path = "/v2.1/os-volumes_boot",
+     .policy = "os_compute_api:servers:create",
+     .check = member_check,
+     .handler = &create,
+     .status = 202,
+     .wrapper = "server",
+     .body = create_fields},
 };
 static_assert(api::sound(routes));
 

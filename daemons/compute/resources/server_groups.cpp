@@ -15,7 +15,8 @@ using api::Type;
 
 json::object view(Call& call, Tx& tx, const Row& row) {
     json::array members;
-    for (const Row& m : tx.query("SELECT id FROM instances WHERE group_id = ? AND deleted = 0 ORDER BY number", {row.text("id")})) members.push_back(json::string(m.text("id")));
+    for (const Row& m : tx.query("SELECT id FROM instances WHERE group_id = ? AND deleted = 0 ORDER BY number", {row.text("id")}))
+        members.push_back(json::string(m.text("id")));
     json::object out{{"id", row.text("id")}, {"name", row.text("name")}, {"members", members}};
     if (call.at_least(2, 64)) {
         out["policy"] = row.text("policy");
@@ -34,7 +35,8 @@ json::object view(Call& call, Tx& tx, const Row& row) {
 Row load(Call& call, Tx& tx) {
     const std::string& id = call.arg("id");
     auto row = tx.one("SELECT * FROM server_groups WHERE id = ?", {id});
-    if (!row || (!call.who.is_admin && row->text("project_id") != call.who.project_id)) throw Error(Errc::not_found, "Instance group " + id + " could not be found.");
+    if (!row || (!call.who.is_admin && row->text("project_id") != call.who.project_id))
+        throw Error(Errc::not_found, "Instance group " + id + " could not be found.");
     return std::move(*row);
 }
 
@@ -48,7 +50,9 @@ Reply list(Call& call) {
         json::array items;
         const std::string where = everybody ? "" : " WHERE project_id = ?";
         const Values values = everybody ? Values{} : Values{call.who.project_id};
-        for (const Row& row : tx.query("SELECT * FROM server_groups" + where + " ORDER BY number LIMIT " + std::to_string(most) + " OFFSET " + std::to_string(*skip), values))
+        for (const Row& row :
+             tx.query("SELECT * FROM server_groups" + where + " ORDER BY number LIMIT " + std::to_string(most) + " OFFSET " + std::to_string(*skip),
+                      values))
             items.push_back(view(call, tx, row));
         return Reply(json::object{{"server_groups", items}});
     });
@@ -71,7 +75,8 @@ Reply create(Call& call) {
         if (policies.size() != 1 || !policies[0].is_string()) refuse_field("policies", policies, "is too long");
         policy = str(policies[0].get_string());
     }
-    if (!known_policy(call, policy)) refuse_field("policy", json::string(policy), "is not one of ['anti-affinity', 'affinity', 'soft-anti-affinity', 'soft-affinity']");
+    if (!known_policy(call, policy))
+        refuse_field("policy", json::string(policy), "is not one of ['anti-affinity', 'affinity', 'soft-anti-affinity', 'soft-affinity']");
     const json::object rules = object_or_empty(call.body, "rules");
     if (!rules.empty() && policy != "anti-affinity") throw bad_request("Only anti-affinity policy supports rules.");
     return call.store().write([&](Tx& tx) {
@@ -79,8 +84,14 @@ Reply create(Call& call) {
         const std::int64_t used = tx.scalar("SELECT COUNT(*) FROM server_groups WHERE project_id = ?", {call.who.project_id}).integer();
         if (limit >= 0 && used + 1 > limit) throw Error(Errc::over_quota, "Quota exceeded, too many server groups.");
         const std::string id = new_uuid();
-        tx.insert("server_groups", {{"id", id}, {"number", next_number(tx, "server_groups")}, {"project_id", call.who.project_id}, {"user_id", call.who.user_id}, {"name", name},
-                                    {"policy", policy}, {"rules", to_text(rules)}, {"created_at", app_of(call).now()}});
+        tx.insert("server_groups", {{"id", id},
+                                    {"number", next_number(tx, "server_groups")},
+                                    {"project_id", call.who.project_id},
+                                    {"user_id", call.who.user_id},
+                                    {"name", name},
+                                    {"policy", policy},
+                                    {"rules", to_text(rules)},
+                                    {"created_at", app_of(call).now()}});
         return Reply(json::object{{"server_group", view(call, tx, *tx.one("SELECT * FROM server_groups WHERE id = ?", {id}))}});
     });
 }
@@ -102,10 +113,24 @@ constexpr Field fields[] = {
 };
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/os-server-groups", .policy = "os_compute_api:os-server-groups:index", .check = reader_check, .handler = &list},
-    {.method = "POST", .path = "/v2.1/os-server-groups", .policy = "os_compute_api:os-server-groups:create", .check = member_check, .handler = &create,
-     .wrapper = "server_group", .body = fields},
-    {.method = "GET", .path = "/v2.1/os-server-groups/{id}", .policy = "os_compute_api:os-server-groups:show", .check = reader_check, .handler = &show},
-    {.method = "DELETE", .path = "/v2.1/os-server-groups/{id}", .policy = "os_compute_api:os-server-groups:delete", .check = member_check, .handler = &remove, .status = 204},
+    {.method = "POST",
+     .path = "/v2.1/os-server-groups",
+     .policy = "os_compute_api:os-server-groups:create",
+     .check = member_check,
+     .handler = &create,
+     .wrapper = "server_group",
+     .body = fields},
+    {.method = "GET",
+     .path = "/v2.1/os-server-groups/{id}",
+     .policy = "os_compute_api:os-server-groups:show",
+     .check = reader_check,
+     .handler = &show},
+    {.method = "DELETE",
+     .path = "/v2.1/os-server-groups/{id}",
+     .policy = "os_compute_api:os-server-groups:delete",
+     .check = member_check,
+     .handler = &remove,
+     .status = 204},
 };
 static_assert(api::sound(routes));
 

@@ -17,54 +17,114 @@ enum class Match { exact, text /* a regular expression that is found in it */, y
 struct Filter {
     std::string_view name, column;
     Match match;
-    int since = 0;        // minor version from which everybody may use it; -1: administrators only
+    int since = 0;  // minor version from which everybody may use it; -1: administrators only
 };
 constexpr Filter filters[] = {
-    {"name", "display_name", Match::text, 0},       {"display_name", "display_name", Match::text, -1},
-    {"image", "image_id", Match::exact, 0},         {"image_ref", "image_id", Match::exact, -1},
-    {"flavor", "flavor_id", Match::exact, 0},       {"reservation_id", "reservation_id", Match::exact, 0},
-    {"host", "host", Match::exact, -1},             {"node", "node", Match::exact, -1},
-    {"uuid", "id", Match::exact, -1},               {"description", "description", Match::text, -1},
+    {"name", "display_name", Match::text, 0},
+    {"display_name", "display_name", Match::text, -1},
+    {"image", "image_id", Match::exact, 0},
+    {"image_ref", "image_id", Match::exact, -1},
+    {"flavor", "flavor_id", Match::exact, 0},
+    {"reservation_id", "reservation_id", Match::exact, 0},
+    {"host", "host", Match::exact, -1},
+    {"node", "node", Match::exact, -1},
+    {"uuid", "id", Match::exact, -1},
+    {"description", "description", Match::text, -1},
     {"display_description", "description", Match::text, -1},
-    {"hostname", "hostname", Match::text, 90},      {"key_name", "key_name", Match::text, 83},
-    {"user_id", "user_id", Match::exact, 83},       {"task_state", "task_state", Match::exact, 83},
-    {"vm_state", "vm_state", Match::exact, 83},     {"power_state", "power_state", Match::number, 83},
-    {"availability_zone", "zone", Match::exact, 83},{"launch_index", "launch_index", Match::number, -1},
-    {"access_ip_v4", "access_ip_v4", Match::exact, -1}, {"access_ip_v6", "access_ip_v6", Match::exact, -1},
-    {"root_device_name", "root_device_name", Match::exact, -1}, {"locked_by", "locked_by", Match::exact, -1},
+    {"hostname", "hostname", Match::text, 90},
+    {"key_name", "key_name", Match::text, 83},
+    {"user_id", "user_id", Match::exact, 83},
+    {"task_state", "task_state", Match::exact, 83},
+    {"vm_state", "vm_state", Match::exact, 83},
+    {"power_state", "power_state", Match::number, 83},
+    {"availability_zone", "zone", Match::exact, 83},
+    {"launch_index", "launch_index", Match::number, -1},
+    {"access_ip_v4", "access_ip_v4", Match::exact, -1},
+    {"access_ip_v6", "access_ip_v6", Match::exact, -1},
+    {"root_device_name", "root_device_name", Match::exact, -1},
+    {"locked_by", "locked_by", Match::exact, -1},
     {"config_drive", "config_drive", Match::yes_no, 83},
-    {"created_at", "created_at", Match::time, 83},  {"launched_at", "launched_at", Match::time, 83},
+    {"created_at", "created_at", Match::time, 83},
+    {"launched_at", "launched_at", Match::time, 83},
     {"terminated_at", "terminated_at", Match::time, 83},
 };
 // Parameters with a meaning of their own, or none, that are not unknown.
-constexpr std::string_view others[] = {"limit", "marker", "sort_key", "sort_dir", "all_tenants", "tenant_id", "project_id", "status", "deleted", "soft_deleted",
-                                       "changes-since", "changes-before", "ip", "ip6", "tags", "tags-any", "not-tags", "not-tags-any", "locked", "kernel_id",
-                                       "ramdisk_id", "auto_disk_config", "progress"};
-constexpr std::string_view joined[] = {"block_device_mapping", "services", "metadata", "system_metadata", "info_cache", "security_groups", "pci_devices"};
+constexpr std::string_view others[] = {"limit",      "marker",    "sort_key",   "sort_dir",         "all_tenants",   "tenant_id",
+                                       "project_id", "status",    "deleted",    "soft_deleted",     "changes-since", "changes-before",
+                                       "ip",         "ip6",       "tags",       "tags-any",         "not-tags",      "not-tags-any",
+                                       "locked",     "kernel_id", "ramdisk_id", "auto_disk_config", "progress"};
+constexpr std::string_view joined[] = {"block_device_mapping", "services",        "metadata",   "system_metadata",
+                                       "info_cache",           "security_groups", "pci_devices"};
 
 struct SortKey {
     std::string_view name, column;
 };
 constexpr SortKey sort_keys[] = {
-    {"created_at", "created_at"}, {"updated_at", "updated_at"}, {"display_name", "display_name"}, {"display_description", "description"}, {"uuid", "id"},
-    {"host", "host"}, {"node", "node"}, {"hostname", "hostname"}, {"image_ref", "image_id"}, {"instance_type_id", "flavor_id"}, {"key_name", "key_name"},
-    {"launch_index", "launch_index"}, {"launched_at", "launched_at"}, {"terminated_at", "terminated_at"}, {"locked_by", "locked_by"}, {"locked", "locked_by"},
-    {"power_state", "power_state"}, {"project_id", "project_id"}, {"task_state", "task_state"}, {"user_id", "user_id"}, {"vm_state", "vm_state"},
-    {"availability_zone", "zone"}, {"config_drive", "config_drive"}, {"access_ip_v4", "access_ip_v4"}, {"access_ip_v6", "access_ip_v6"},
-    {"root_device_name", "root_device_name"}, {"auto_disk_config", "disk_config"}, {"kernel_id", "kernel"}, {"ramdisk_id", "ramdisk"}, {"progress", "number"},
+    {"created_at", "created_at"},
+    {"updated_at", "updated_at"},
+    {"display_name", "display_name"},
+    {"display_description", "description"},
+    {"uuid", "id"},
+    {"host", "host"},
+    {"node", "node"},
+    {"hostname", "hostname"},
+    {"image_ref", "image_id"},
+    {"instance_type_id", "flavor_id"},
+    {"key_name", "key_name"},
+    {"launch_index", "launch_index"},
+    {"launched_at", "launched_at"},
+    {"terminated_at", "terminated_at"},
+    {"locked_by", "locked_by"},
+    {"locked", "locked_by"},
+    {"power_state", "power_state"},
+    {"project_id", "project_id"},
+    {"task_state", "task_state"},
+    {"user_id", "user_id"},
+    {"vm_state", "vm_state"},
+    {"availability_zone", "zone"},
+    {"config_drive", "config_drive"},
+    {"access_ip_v4", "access_ip_v4"},
+    {"access_ip_v6", "access_ip_v6"},
+    {"root_device_name", "root_device_name"},
+    {"auto_disk_config", "disk_config"},
+    {"kernel_id", "kernel"},
+    {"ramdisk_id", "ramdisk"},
+    {"progress", "number"},
 };
 // Keys that are taken and ignored before 2.75.
-constexpr std::string_view ignored_keys[] = {"architecture", "cell_name", "cleaned", "default_ephemeral_device", "default_swap_device", "deleted", "deleted_at",
-                                             "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "key_data", "launched_on", "locked", "memory_mb",
-                                             "os_type", "reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode"};
+constexpr std::string_view ignored_keys[] = {"architecture",
+                                             "cell_name",
+                                             "cleaned",
+                                             "default_ephemeral_device",
+                                             "default_swap_device",
+                                             "deleted",
+                                             "deleted_at",
+                                             "disable_terminate",
+                                             "ephemeral_gb",
+                                             "ephemeral_key_uuid",
+                                             "id",
+                                             "key_data",
+                                             "launched_on",
+                                             "locked",
+                                             "memory_mb",
+                                             "os_type",
+                                             "reservation_id",
+                                             "root_gb",
+                                             "shutdown_terminate",
+                                             "user_data",
+                                             "vcpus",
+                                             "vm_mode"};
 
-template <class T> bool has(const T& list, std::string_view item) { return std::find(std::begin(list), std::end(list), item) != std::end(list); }
+template <class T>
+bool has(const T& list, std::string_view item) {
+    return std::find(std::begin(list), std::end(list), item) != std::end(list);
+}
 
 struct Selection {
     std::vector<std::string> where;
     Values parameters;
-    std::vector<std::pair<std::string, bool>> order;                       // column, descending
-    std::vector<std::pair<std::string_view, std::regex>> expressions;      // column (as `filters` name it), looked at after the query
+    std::vector<std::pair<std::string, bool>> order;                   // column, descending
+    std::vector<std::pair<std::string_view, std::regex>> expressions;  // column (as `filters` name it), looked at after the query
     std::string ip, ip6;
     bool nothing = false;
     void add(std::string condition, std::initializer_list<Value> values = {}) {
@@ -104,7 +164,9 @@ void add_filter(Selection& s, const Filter& f, const std::vector<std::string>& v
             s.where.push_back(std::string(f.column) + " IN " + list_of(values.size()));
             for (const std::string& v : values) s.parameters.emplace_back(v);
             break;
-        case Match::text: add_text(s, f, value); break;
+        case Match::text:
+            add_text(s, f, value);
+            break;
         case Match::yes_no:
             if (const auto b = parse_boolean(value)) s.add(std::string(f.column) + " = ?", {*b});
             break;
@@ -146,7 +208,9 @@ std::optional<Micros> time_of(Call& call, std::string_view name) {
     if (!text) return std::nullopt;
     auto at = parse_iso8601(*text);
     if (!at) at = parse_iso8601(*text + "Z");
-    if (!at) throw bad_request("Invalid input for query parameters " + std::string(name) + ". Value: " + text->substr(0, 100) + ". '" + text->substr(0, 100) + "' is not a 'date-time'");
+    if (!at)
+        throw bad_request("Invalid input for query parameters " + std::string(name) + ". Value: " + text->substr(0, 100) + ". '" +
+                          text->substr(0, 100) + "' is not a 'date-time'");
     return at;
 }
 
@@ -167,9 +231,12 @@ void add_times(Call& call, Selection& s, bool all_filters) {
 // Whose servers: the caller's project, or everybody's.
 void add_scope(Call& call, Selection& s, bool detail) {
     bool all = false;
-    if (const auto text = call.query.get("all_tenants"); text && (call.who.is_admin || call.allowed("os_compute_api:servers:allow_all_filters") || !text->empty())) {
+    if (const auto text = call.query.get("all_tenants");
+        text && (call.who.is_admin || call.allowed("os_compute_api:servers:allow_all_filters") || !text->empty())) {
         const auto b = text->empty() ? std::optional(true) : parse_boolean(*text);
-        if (!b) throw bad_request("Unrecognized value '" + text->substr(0, 50) + "', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'");
+        if (!b)
+            throw bad_request("Unrecognized value '" + text->substr(0, 50) +
+                              "', acceptable values are: '0', '1', 'f', 'false', 'n', 'no', 'off', 'on', 't', 'true', 'y', 'yes'");
         all = *b;
     }
     if (!all) return call.who.project_id.empty() ? s.add("user_id = ?", {call.who.user_id}) : s.add("project_id = ?", {call.who.project_id});
@@ -185,7 +252,8 @@ void add_tags(Call& call, Selection& s) {
         std::string_view name, joint;
         bool negated;
     };
-    for (const Rule& rule : {Rule{"tags", " AND ", false}, Rule{"tags-any", " OR ", false}, Rule{"not-tags", " AND ", true}, Rule{"not-tags-any", " OR ", true}}) {
+    for (const Rule& rule :
+         {Rule{"tags", " AND ", false}, Rule{"tags-any", " OR ", false}, Rule{"not-tags", " AND ", true}, Rule{"not-tags-any", " OR ", true}}) {
         const auto value = call.query.get(rule.name);
         if (!value) continue;
         std::string condition;
@@ -200,10 +268,12 @@ void add_tags(Call& call, Selection& s) {
 void check_names(Call& call) {
     for (const auto& [name, value] : call.query.items()) {
         if (has(joined, name) || name.starts_with("_")) {
-            if (call.allowed("os_compute_api:servers:allow_all_filters") || call.at_least(2, 75)) throw bad_request("Invalid filter field: " + name + ".");
+            if (call.allowed("os_compute_api:servers:allow_all_filters") || call.at_least(2, 75))
+                throw bad_request("Invalid filter field: " + name + ".");
             continue;
         }
-        const bool known = has(others, name) || std::any_of(std::begin(filters), std::end(filters), [&, &n = name](const Filter& f) { return f.name == n; });
+        const bool known =
+            has(others, name) || std::any_of(std::begin(filters), std::end(filters), [&, &n = name](const Filter& f) { return f.name == n; });
         if (!known && call.at_least(2, 75)) throw bad_request("Additional properties are not allowed ('" + name.substr(0, 100) + "' was unexpected)");
     }
 }
@@ -218,8 +288,10 @@ void add_order(Call& call, Selection& s) {
         if (ignored && !call.at_least(2, 75)) continue;
         const auto found = std::find_if(std::begin(sort_keys), std::end(sort_keys), [&](const SortKey& k) { return k.name == key; });
         if (found == std::end(sort_keys) || ignored)
-            throw bad_request("Invalid input for query parameters sort_key. Value: " + std::string(key.substr(0, 100)) + ". '" + std::string(key.substr(0, 100)) + "' is not one of the sort keys");
-        if ((key == "host" || key == "node") && !call.who.is_admin) throw Error(Errc::forbidden, "Only administrators can sort servers by " + std::string(key));
+            throw bad_request("Invalid input for query parameters sort_key. Value: " + std::string(key.substr(0, 100)) + ". '" +
+                              std::string(key.substr(0, 100)) + "' is not one of the sort keys");
+        if ((key == "host" || key == "node") && !call.who.is_admin)
+            throw Error(Errc::forbidden, "Only administrators can sort servers by " + std::string(key));
         const std::string direction = directions.empty() ? "desc" : directions[std::min(i, directions.size() - 1)];
         s.order.emplace_back(found->column, direction == "desc");
     }

@@ -52,7 +52,8 @@ Reply replace(Call& call) { return write(call, true); }
 Reply update(Call& call) {
     check_metadata(call.body, "meta");
     const std::string& key = call.arg("key");
-    if (call.body.size() != 1) throw bad_request(call.body.empty() ? "Request body does not contain a metadata item" : "Request body contains too many items");
+    if (call.body.size() != 1)
+        throw bad_request(call.body.empty() ? "Request body does not contain a metadata item" : "Request body contains too many items");
     const json::value* value = find(call.body, key);
     if (!value) throw bad_request("Request body and URI mismatch");
     return call.store().write([&](Tx& tx) {
@@ -80,7 +81,8 @@ json::object plain(const Instance& i) {
     if (i.vm_state == vm::building) return out;
     for (const auto& network : json_object(i.addresses)) {
         json::array list;
-        for (const json::value& a : network.value().as_array()) list.push_back(json::object{{"version", a.as_object().at("version")}, {"addr", a.as_object().at("addr")}});
+        for (const json::value& a : network.value().as_array())
+            list.push_back(json::object{{"version", a.as_object().at("version")}, {"addr", a.as_object().at("addr")}});
         out[network.key()] = std::move(list);
     }
     return out;
@@ -101,18 +103,46 @@ Reply network_addresses(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/servers/{id}/metadata", .policy = "os_compute_api:server-metadata:index", .check = reader_check, .handler = &list},
-    {.method = "GET", .path = "/v2.1/servers/{id}/metadata/{key}", .policy = "os_compute_api:server-metadata:show", .check = reader_check, .handler = &show},
-    {.method = "POST", .path = "/v2.1/servers/{id}/metadata", .policy = "os_compute_api:server-metadata:create", .check = member_check, .handler = &create,
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/metadata",
+     .policy = "os_compute_api:server-metadata:index",
+     .check = reader_check,
+     .handler = &list},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/metadata/{key}",
+     .policy = "os_compute_api:server-metadata:show",
+     .check = reader_check,
+     .handler = &show},
+    {.method = "POST",
+     .path = "/v2.1/servers/{id}/metadata",
+     .policy = "os_compute_api:server-metadata:create",
+     .check = member_check,
+     .handler = &create,
      .wrapper = "metadata"},
-    {.method = "PUT", .path = "/v2.1/servers/{id}/metadata", .policy = "os_compute_api:server-metadata:update_all", .check = member_check, .handler = &replace,
+    {.method = "PUT",
+     .path = "/v2.1/servers/{id}/metadata",
+     .policy = "os_compute_api:server-metadata:update_all",
+     .check = member_check,
+     .handler = &replace,
      .wrapper = "metadata"},
-    {.method = "PUT", .path = "/v2.1/servers/{id}/metadata/{key}", .policy = "os_compute_api:server-metadata:update", .check = member_check, .handler = &update,
+    {.method = "PUT",
+     .path = "/v2.1/servers/{id}/metadata/{key}",
+     .policy = "os_compute_api:server-metadata:update",
+     .check = member_check,
+     .handler = &update,
      .wrapper = "meta"},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}/metadata/{key}", .policy = "os_compute_api:server-metadata:delete", .check = member_check, .handler = &remove,
+    {.method = "DELETE",
+     .path = "/v2.1/servers/{id}/metadata/{key}",
+     .policy = "os_compute_api:server-metadata:delete",
+     .check = member_check,
+     .handler = &remove,
      .status = 204},
     {.method = "GET", .path = "/v2.1/servers/{id}/ips", .policy = "os_compute_api:ips:index", .check = reader_check, .handler = &addresses},
-    {.method = "GET", .path = "/v2.1/servers/{id}/ips/{network}", .policy = "os_compute_api:ips:show", .check = reader_check, .handler = &network_addresses},
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/ips/{network}",
+     .policy = "os_compute_api:ips:show",
+     .check = reader_check,
+     .handler = &network_addresses},
 };
 static_assert(api::sound(routes));
 

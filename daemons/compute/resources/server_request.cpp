@@ -17,15 +17,18 @@ using api::Call;
 void check_names(const json::object& body) {
     for (const std::string_view name : {"name", "availability_zone", "key_name"})
         if (const json::value* v = find(body, name); v && !is_name(str(v->as_string()))) refuse_field(name, *v, "is not a 'name'");
-    if (const json::value* data = find(body, "user_data"); data && !base64_decode(str(data->as_string()))) refuse_field("user_data", "...", "is not a 'base64'");
+    if (const json::value* data = find(body, "user_data"); data && !base64_decode(str(data->as_string())))
+        refuse_field("user_data", "...", "is not a 'base64'");
     for (const auto& [name, version] : {std::pair{"accessIPv4", 4}, std::pair{"accessIPv6", 6}})
         if (const auto text = optional_string(body, name); text && IpAddress::parse(*text)->version() != version)
             refuse_field(name, body.at(name), version == 4 ? "is not a 'ipv4'" : "is not a 'ipv6'");
 }
 
 void check_disks(const json::object& body, const std::string& image_id) {
-    if (!array_or_empty(body, "personality").empty()) throw bad_request("Injected files (personality) are not supported: use user_data or a config drive.");
-    if (!array_or_empty(body, "block_device_mapping").empty()) throw bad_request("Block Device Mapping is Invalid: only booting from an image onto a local disk is supported.");
+    if (!array_or_empty(body, "personality").empty())
+        throw bad_request("Injected files (personality) are not supported: use user_data or a config drive.");
+    if (!array_or_empty(body, "block_device_mapping").empty())
+        throw bad_request("Block Device Mapping is Invalid: only booting from an image onto a local disk is supported.");
     const json::array& mappings = array_or_empty(body, "block_device_mapping_v2");
     if (mappings.empty()) return;
     const json::object& m = mappings[0].as_object();
@@ -47,7 +50,8 @@ void parse_zone(Call& call, Request& request) {
     if (wanted.empty()) wanted = string_or(call.body, "hypervisor_hostname");
     if (!wanted.empty()) {
         call.enforce("compute:servers:create:requested_destination", {{"project_id", call.who.project_id}, {"user_id", call.who.user_id}});
-        if (forced) throw bad_request("One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.");
+        if (forced)
+            throw bad_request("One mechanism with host and/or hypervisor_hostname and another mechanism with zone:host:node are mutually exclusive.");
         request.host = wanted;
     }
 }
@@ -60,7 +64,8 @@ void check_zone(Call& call, Tx& tx, Request& request) {
         return;
     }
     if (request.zone.empty() || request.zone == app_of(call).options.zone) return;
-    if (tx.scalar("SELECT COUNT(*) FROM nodes WHERE zone = ?", {request.zone}).integer() == 0) throw bad_request("The requested availability zone is not available");
+    if (tx.scalar("SELECT COUNT(*) FROM nodes WHERE zone = ?", {request.zone}).integer() == 0)
+        throw bad_request("The requested availability zone is not available");
 }
 
 Flavor check_flavor(Call& call, Tx& tx) {
@@ -87,14 +92,18 @@ void check_key(Call& call, Tx& tx, Request& request) {
 // ---- the image service
 
 json::object node_image(const json::object& image) {
-    static constexpr std::string_view own[] = {"id", "name", "status", "visibility", "owner", "size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value",
-                                               "disk_format", "container_format", "min_disk", "min_ram", "protected", "tags", "created_at", "updated_at", "self",
-                                               "file", "schema", "os_hidden", "locations", "stores", "direct_url"};
+    static constexpr std::string_view own[] = {"id",           "name",     "status",       "visibility",    "owner",       "size",
+                                               "virtual_size", "checksum", "os_hash_algo", "os_hash_value", "disk_format", "container_format",
+                                               "min_disk",     "min_ram",  "protected",    "tags",          "created_at",  "updated_at",
+                                               "self",         "file",     "schema",       "os_hidden",     "locations",   "stores",
+                                               "direct_url"};
     json::object properties;
     for (const auto& member : image)
-        if (member.value().is_string() && std::find(std::begin(own), std::end(own), std::string_view(member.key())) == std::end(own)) properties[member.key()] = member.value();
+        if (member.value().is_string() && std::find(std::begin(own), std::end(own), std::string_view(member.key())) == std::end(own))
+            properties[member.key()] = member.value();
     json::object out;
-    for (const std::string_view name : {"id", "disk_format", "container_format", "size", "checksum", "os_hash_algo", "os_hash_value", "virtual_size"}) {
+    for (const std::string_view name :
+         {"id", "disk_format", "container_format", "size", "checksum", "os_hash_algo", "os_hash_value", "virtual_size"}) {
         const json::value* v = find(image, name);
         out[name] = v ? *v : json::value(nullptr);
     }
@@ -106,16 +115,21 @@ void check_size(const json::object& image, const Flavor& flavor) {
     constexpr std::int64_t gib = 1LL << 30;
     if (integer_or(image, "min_ram") > flavor.memory_mb) throw bad_request("Flavor's memory is too small for requested image.");
     if (flavor.root_gb == 0) return;
-    const std::int64_t disk = flavor.root_gb * gib, size = integer_or(image, "virtual_size", integer_or(image, "size")), least = integer_or(image, "min_disk") * gib;
+    const std::int64_t disk = flavor.root_gb * gib, size = integer_or(image, "virtual_size", integer_or(image, "size")),
+                       least = integer_or(image, "min_disk") * gib;
     if (size > disk)
         throw bad_request(fmt::format("Flavor's disk is too small for requested image. Flavor disk is {} bytes, image is {} bytes.", disk, size));
     if (least > disk)
-        throw bad_request(fmt::format("Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {} bytes, minimum size is {} bytes.", disk, least));
+        throw bad_request(fmt::format(
+            "Flavor's disk is smaller than the minimum size specified in image metadata. Flavor disk is {} bytes, minimum size is {} bytes.", disk,
+            least));
 }
 
 json::object fetch_image(Call& call, const std::string& id, std::string_view what) {
     auto image = app_of(call).images.image(call.who.token, id);
-    if (!image) throw bad_request(what.empty() ? std::string("Can not find requested image") : "Can not find requested " + std::string(what) + " image " + id);
+    if (!image)
+        throw bad_request(what.empty() ? std::string("Can not find requested image")
+                                       : "Can not find requested " + std::string(what) + " image " + id);
     const std::string status = string_or(*image, "status");
     if (status != "active") throw bad_request("Image " + id + " is not active.");
     return std::move(*image);
@@ -128,15 +142,19 @@ void check_image(Call& call, const Flavor& flavor, Request& request) {
         if (!mappings.empty() && string_or(mappings[0].as_object(), "source_type") == "image") id = string_or(mappings[0].as_object(), "uuid");
     }
     if (id.empty() && array_or_empty(call.body, "block_device_mapping_v2").empty()) throw bad_request("Invalid imageRef provided.");
-    if (!id.empty() && (!is_uuid_like(id) || id.size() != 36)) refuse_field("imageRef", call.body.contains("imageRef") ? call.body.at("imageRef") : json::value(id), "is not valid under any of the given schemas");
+    if (!id.empty() && (!is_uuid_like(id) || id.size() != 36))
+        refuse_field("imageRef", call.body.contains("imageRef") ? call.body.at("imageRef") : json::value(id),
+                     "is not valid under any of the given schemas");
     id = lower(id);
     check_disks(call.body, id);
     const json::object image = fetch_image(call, id, "");
     check_size(image, flavor);
     request.image_id = id;
     request.image = to_text(node_image(image));
-    if (const std::string kernel = string_or(image, "kernel_id"); is_uuid_like(kernel)) request.kernel = to_text(node_image(fetch_image(call, kernel, "kernel")));
-    if (const std::string ramdisk = string_or(image, "ramdisk_id"); is_uuid_like(ramdisk)) request.ramdisk = to_text(node_image(fetch_image(call, ramdisk, "ramdisk")));
+    if (const std::string kernel = string_or(image, "kernel_id"); is_uuid_like(kernel))
+        request.kernel = to_text(node_image(fetch_image(call, kernel, "kernel")));
+    if (const std::string ramdisk = string_or(image, "ramdisk_id"); is_uuid_like(ramdisk))
+        request.ramdisk = to_text(node_image(fetch_image(call, ramdisk, "ramdisk")));
 }
 
 // ---- the network service
@@ -175,12 +193,16 @@ void requested_interface(Call& call, const json::value& item, std::int64_t count
     if (!item.is_object()) refuse_field("networks", item, "is not of type 'object'");
     const json::object& o = item.get_object();
     for (const auto& member : o)
-        if (const std::string_view name = member.key(); name != "uuid" && name != "port" && name != "fixed_ip" && !(name == "tag" && call.at_least(2, 32)))
+        if (const std::string_view name = member.key();
+            name != "uuid" && name != "port" && name != "fixed_ip" && !(name == "tag" && call.at_least(2, 32)))
             throw bad_request("Additional properties are not allowed ('" + std::string(name) + "' was unexpected)");
     const std::string network = text_member(o, "uuid", true), port = text_member(o, "port", true), address = text_member(o, "fixed_ip", false);
     if (!address.empty() && !IpAddress::parse(address)) refuse_field("fixed_ip", o.at("fixed_ip"), "is not valid under any of the given schemas");
-    if (!port.empty() && !address.empty()) throw bad_request("Specified Fixed IP '" + address + "' cannot be used with port '" + port + "': the two cannot be specified together.");
-    if (!port.empty() && count > 1) throw bad_request("Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.");
+    if (!port.empty() && !address.empty())
+        throw bad_request("Specified Fixed IP '" + address + "' cannot be used with port '" + port + "': the two cannot be specified together.");
+    if (!port.empty() && count > 1)
+        throw bad_request(
+            "Unable to launch multiple instances with a single configured port ID. Please launch your instance one by one with different ports.");
     if (!address.empty() && count > 1) throw bad_request("max_count cannot be greater than 1 if an fixed_ip is specified.");
     if (port.empty() && network.empty()) throw bad_request("Bad networks format: network uuid is not in proper format (None)");
     if (!port.empty() && !ports.insert(port).second) throw bad_request("Duplicate port " + port + " in the networks of the request.");
@@ -200,7 +222,8 @@ void check_networks(Call& call, std::int64_t count, Request& request) {
         if (word == "auto") return available_network(call, request, true);
         if (word == "none") return;
     }
-    if (!networks->is_array()) refuse_field("networks", *networks, call.at_least(2, 37) ? "is not valid under any of the given schemas" : "is not of type 'array'");
+    if (!networks->is_array())
+        refuse_field("networks", *networks, call.at_least(2, 37) ? "is not valid under any of the given schemas" : "is not of type 'array'");
     if (networks->get_array().size() > 64) throw bad_request("More than 64 networks in one request.");
     if (networks->get_array().empty()) return available_network(call, request, false);
     std::set<std::string> ports;
@@ -260,7 +283,9 @@ void check_metadata(const json::object& metadata, std::string_view where) {
         const std::string key(item.key());
         const bool sound = !key.empty() && key.size() <= 255 &&
                            key.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_:. ") == std::string::npos;
-        if (!sound) throw bad_request("Invalid input for field/attribute " + std::string(where) + ". Value: ... '" + key.substr(0, 260) + "' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'");
+        if (!sound)
+            throw bad_request("Invalid input for field/attribute " + std::string(where) + ". Value: ... '" + key.substr(0, 260) +
+                              "' does not match any of the regexes: '^[a-zA-Z0-9-_:. ]{1,255}$'");
         if (!item.value().is_string()) refuse_field(key, item.value(), "is not of type 'string'");
         if (utf8_length(str(item.value().get_string())) > 255) refuse_field(key, "...", "is too long");
     }
@@ -286,7 +311,8 @@ json::object scheduler_hints(const Call& call) {
         if (const json::value* hints = find(call.raw.get_object(), name)) {
             if (!hints->is_object()) refuse_field(name, *hints, "is not of type 'object'");
             if (to_text(*hints).size() > 65535) throw bad_request("The scheduler hints are too long.");
-            if (const json::value* group = find(hints->get_object(), "group"); group && !group->is_string()) refuse_field("group", *group, "is not of type 'string'");
+            if (const json::value* group = find(hints->get_object(), "group"); group && !group->is_string())
+                refuse_field("group", *group, "is not of type 'string'");
             return hints->get_object();
         }
     return {};

@@ -6,12 +6,12 @@
 namespace pilvi::compute {
 
 struct Request {
-    std::string zone, host;               // from availability_zone and host; "" : any
+    std::string zone, host;  // from availability_zone and host; "" : any
     std::string image_id;
-    std::string image, kernel, ramdisk;   // JSON texts for the node, "" : none
+    std::string image, kernel, ramdisk;  // JSON texts for the node, "" : none
     std::optional<std::string> key_name, key_data;
-    json::array networks;                 // [{"network", "port", "fixed_ip", "tag"}]
-    json::array group_ids, group_names;   // security groups; names as [{"name"}]
+    json::array networks;                // [{"network", "port", "fixed_ip", "tag"}]
+    json::array group_ids, group_names;  // security groups; names as [{"name"}]
     json::array tags;
 };
 

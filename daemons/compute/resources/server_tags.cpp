@@ -25,7 +25,9 @@ Tagged load(Call& call, Tx& tx) {
 }
 bool has(const json::array& tags, const std::string& tag) { return std::find(tags.begin(), tags.end(), json::value(tag)) != tags.end(); }
 void store(Call& call, Tx& tx, const Tagged& t) { change_instance(tx, t.instance.id, {{"tags", to_text(t.tags)}}, app_of(call).now()); }
-Error missing(const Instance& i, const std::string& tag) { return Error(Errc::not_found, "Tag '" + tag.substr(0, 60) + "' does not exist on server " + i.id); }
+Error missing(const Instance& i, const std::string& tag) {
+    return Error(Errc::not_found, "Tag '" + tag.substr(0, 60) + "' does not exist on server " + i.id);
+}
 
 Reply list(Call& call) {
     return call.store().read([&](Tx& tx) { return Reply(json::object{{"tags", load(call, tx).tags}}); });
@@ -85,16 +87,46 @@ Reply clear(Call& call) {
 
 constexpr Field fields[] = {{.name = "tags", .type = api::Type::array, .use = api::required, .most = most_tags, .item = api::Type::any}};
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v2.1/servers/{id}/tags", .policy = "os_compute_api:os-server-tags:index", .check = reader_check, .handler = &list, .since = {2, 26}},
-    {.method = "PUT", .path = "/v2.1/servers/{id}/tags", .policy = "os_compute_api:os-server-tags:update_all", .check = member_check, .handler = &replace, .body = fields,
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/tags",
+     .policy = "os_compute_api:os-server-tags:index",
+     .check = reader_check,
+     .handler = &list,
      .since = {2, 26}},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}/tags", .policy = "os_compute_api:os-server-tags:delete_all", .check = member_check, .handler = &clear, .status = 204,
+    {.method = "PUT",
+     .path = "/v2.1/servers/{id}/tags",
+     .policy = "os_compute_api:os-server-tags:update_all",
+     .check = member_check,
+     .handler = &replace,
+     .body = fields,
      .since = {2, 26}},
-    {.method = "GET", .path = "/v2.1/servers/{id}/tags/{tag}", .policy = "os_compute_api:os-server-tags:show", .check = reader_check, .handler = &show, .status = 204,
+    {.method = "DELETE",
+     .path = "/v2.1/servers/{id}/tags",
+     .policy = "os_compute_api:os-server-tags:delete_all",
+     .check = member_check,
+     .handler = &clear,
+     .status = 204,
      .since = {2, 26}},
-    {.method = "PUT", .path = "/v2.1/servers/{id}/tags/{tag}", .policy = "os_compute_api:os-server-tags:update", .check = member_check, .handler = &put, .status = 201,
+    {.method = "GET",
+     .path = "/v2.1/servers/{id}/tags/{tag}",
+     .policy = "os_compute_api:os-server-tags:show",
+     .check = reader_check,
+     .handler = &show,
+     .status = 204,
      .since = {2, 26}},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}/tags/{tag}", .policy = "os_compute_api:os-server-tags:delete", .check = member_check, .handler = &remove, .status = 204,
+    {.method = "PUT",
+     .path = "/v2.1/servers/{id}/tags/{tag}",
+     .policy = "os_compute_api:os-server-tags:update",
+     .check = member_check,
+     .handler = &put,
+     .status = 201,
+     .since = {2, 26}},
+    {.method = "DELETE",
+     .path = "/v2.1/servers/{id}/tags/{tag}",
+     .policy = "os_compute_api:os-server-tags:delete",
+     .check = member_check,
+     .handler = &remove,
+     .status = 204,
      .since = {2, 26}},
 };
 static_assert(api::sound(routes));

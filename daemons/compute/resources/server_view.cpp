@@ -26,10 +26,10 @@ ServerView ServerView::of(api::Call& call, Tx& tx) {
     const Options& options = app_of(call).options;
     const Micros now = app_of(call).now();
     for (const Row& row : tx.query("SELECT host, disabled, forced_down, seen_at FROM services WHERE service_binary = 'nova-compute'"))
-        view.host_states[row.text("host")] = row.boolean("forced_down")                              ? "DOWN"
-                                             : row.boolean("disabled")                               ? "MAINTENANCE"
+        view.host_states[row.text("host")] = row.boolean("forced_down")                            ? "DOWN"
+                                             : row.boolean("disabled")                             ? "MAINTENANCE"
                                              : now - row.integer("seen_at") < options.service_down ? "UP"
-                                                                                                     : "UNKNOWN";
+                                                                                                   : "UNKNOWN";
     return view;
 }
 
@@ -41,8 +41,9 @@ json::value ServerView::flavor(const Instance& i) const {
     const bool embedded = version >= api::Version{2, 47};
     if (!embedded) return json::object{{"id", i.flavor_id}, {"links", bookmark_of(base, "flavors", i.flavor_id)}};
     const json::object flavor = json_object(i.flavor);
-    json::object out{{"vcpus", integer_or(flavor, "vcpus")}, {"ram", integer_or(flavor, "ram")},   {"disk", integer_or(flavor, "disk")},
-                     {"ephemeral", integer_or(flavor, "ephemeral")}, {"swap", integer_or(flavor, "swap")}, {"original_name", string_or(flavor, "name")}};
+    json::object out{{"vcpus", integer_or(flavor, "vcpus")}, {"ram", integer_or(flavor, "ram")},
+                     {"disk", integer_or(flavor, "disk")},   {"ephemeral", integer_or(flavor, "ephemeral")},
+                     {"swap", integer_or(flavor, "swap")},   {"original_name", string_or(flavor, "name")}};
     if (extra_specs) out["extra_specs"] = object_or_empty(flavor, "extra_specs");
     return out;
 }
@@ -104,7 +105,8 @@ json::object ServerView::full(const Instance& i) const {
     auto& opaque_host = host_ids[{i.project_id, i.host}];
     if (opaque_host.empty()) opaque_host = host_id(i.project_id, i.host);
     server["hostId"] = opaque_host;
-    server["image"] = i.image_id.empty() ? json::value("") : json::value(json::object{{"id", i.image_id}, {"links", bookmark_of(base, "images", i.image_id)}});
+    server["image"] =
+        i.image_id.empty() ? json::value("") : json::value(json::object{{"id", i.image_id}, {"links", bookmark_of(base, "images", i.image_id)}});
     server["flavor"] = flavor(i);
     server["created"] = iso8601(i.created_at);
     server["updated"] = iso8601(i.updated_at);

@@ -12,13 +12,13 @@ namespace pilvi::compute {
 struct ServerView {
     api::Version version;
     std::string base;
-    bool extended = false;       // OS-EXT-SRV-ATTR:*
+    bool extended = false;  // OS-EXT-SRV-ATTR:*
     bool extra_specs = false;
     bool host_status = false;
     bool admin = false;
-    bool all = true;             // false: the shorter answer of an update before 2.75
-    bool groups = false;         // server_groups (show, update)
-    std::map<std::string, std::string> host_states;  // host -> UP, DOWN, MAINTENANCE, UNKNOWN
+    bool all = true;                                                              // false: the shorter answer of an update before 2.75
+    bool groups = false;                                                          // server_groups (show, update)
+    std::map<std::string, std::string> host_states;                               // host -> UP, DOWN, MAINTENANCE, UNKNOWN
     mutable std::map<std::pair<std::string, std::string>, std::string> host_ids;  // project, host -> hostId: a digest, made once
 
     static ServerView of(api::Call& call, Tx& tx);

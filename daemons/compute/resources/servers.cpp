@@ -53,7 +53,8 @@ Changes update_changes(const json::object& body) {
     if (body.contains("description")) changes.emplace_back("description", optional_string(body, "description"));
     for (const auto& [name, column, version] : {std::tuple{"accessIPv4", "access_ip_v4", 4}, std::tuple{"accessIPv6", "access_ip_v6", 6}})
         if (const auto address = optional_string(body, name)) {
-            if ((address->find(':') != std::string::npos) != (version == 6)) refuse_field(name, body.at(name), version == 6 ? "is not a 'ipv6'" : "is not a 'ipv4'");
+            if ((address->find(':') != std::string::npos) != (version == 6))
+                refuse_field(name, body.at(name), version == 6 ? "is not a 'ipv6'" : "is not a 'ipv4'");
             changes.emplace_back(column, *address);
         }
     if (const json::value* disk = find(body, "OS-DCF:diskConfig")) {
@@ -84,9 +85,19 @@ constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/servers", .policy = "os_compute_api:servers:index", .check = reader_check, .handler = &index},
     {.method = "GET", .path = "/v2.1/servers/detail", .policy = "os_compute_api:servers:detail", .check = reader_check, .handler = &detail},
     {.method = "GET", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:show", .check = reader_check, .handler = &show},
-    {.method = "PUT", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:update", .check = member_check, .handler = &update, .wrapper = "server",
+    {.method = "PUT",
+     .path = "/v2.1/servers/{id}",
+     .policy = "os_compute_api:servers:update",
+     .check = member_check,
+     .handler = &update,
+     .wrapper = "server",
      .body = update_fields},
-    {.method = "DELETE", .path = "/v2.1/servers/{id}", .policy = "os_compute_api:servers:delete", .check = member_check, .handler = &delete_server, .status = 204},
+    {.method = "DELETE",
+     .path = "/v2.1/servers/{id}",
+     .policy = "os_compute_api:servers:delete",
+     .check = member_check,
+     .handler = &delete_server,
+     .status = 204},
 };
 static_assert(api::sound(routes));
 
@@ -104,8 +115,15 @@ Reply delete_server(Call& call) {
         change_instance(tx, instance.id, {{"power", power::deleted}, {"task_state", task::deleting}, {"generation", instance.generation + 1}}, now);
         if (const auto before = find_operation(tx, instance.id))
             finish_event(tx, instance.id, before->request_id, "", false, "the server was deleted meanwhile", now);
-        begin_operation(tx, {.id = new_uuid(), .instance_id = instance.id, .kind = "delete", .step = "node", .deadline = now + app.options.delete_timeout,
-                             .next_at = now, .attempts = 0, .request_id = call.who.request_id, .data = {}});
+        begin_operation(tx, {.id = new_uuid(),
+                             .instance_id = instance.id,
+                             .kind = "delete",
+                             .step = "node",
+                             .deadline = now + app.options.delete_timeout,
+                             .next_at = now,
+                             .attempts = 0,
+                             .request_id = call.who.request_id,
+                             .data = {}});
         begin_action(tx, instance.id, call.who.request_id, "delete", call.who.user_id, call.who.project_id, now);
         begin_event(tx, instance.id, call.who.request_id, event::terminate, instance.host, now);
         if (!instance.host.empty()) app.feed.bump(tx, instance.host);

@@ -27,11 +27,19 @@ std::vector<ServiceRow> all(Call& call, Tx& tx) {
     const App& app = app_of(call);
     const Micros now = app.now();
     std::vector<ServiceRow> out;
-    for (const Row& row : tx.query("SELECT s.id, s.number, s.host, s.service_binary, s.disabled, s.disabled_reason, s.forced_down, s.seen_at, n.zone FROM services s "
-                                   "LEFT JOIN nodes n ON n.host = s.host ORDER BY s.number")) {
-        ServiceRow s{.id = row.text("id"), .host = row.text("host"), .program = row.text("service_binary"), .zone = row.text("zone"), .number = row.integer("number"),
-                     .disabled = row.boolean("disabled"), .forced_down = row.boolean("forced_down"), .up = false,
-                     .reason = row["disabled_reason"].optional_text(), .seen_at = row.integer("seen_at")};
+    for (const Row& row :
+         tx.query("SELECT s.id, s.number, s.host, s.service_binary, s.disabled, s.disabled_reason, s.forced_down, s.seen_at, n.zone FROM services s "
+                  "LEFT JOIN nodes n ON n.host = s.host ORDER BY s.number")) {
+        ServiceRow s{.id = row.text("id"),
+                     .host = row.text("host"),
+                     .program = row.text("service_binary"),
+                     .zone = row.text("zone"),
+                     .number = row.integer("number"),
+                     .disabled = row.boolean("disabled"),
+                     .forced_down = row.boolean("forced_down"),
+                     .up = false,
+                     .reason = row["disabled_reason"].optional_text(),
+                     .seen_at = row.integer("seen_at")};
         if (s.program != "nova-compute") s.zone = "internal";
         s.up = !s.forced_down && now - s.seen_at < app.options.service_down;
         out.push_back(std::move(s));
@@ -40,8 +48,13 @@ std::vector<ServiceRow> all(Call& call, Tx& tx) {
 }
 
 json::object view(Call& call, const ServiceRow& s) {
-    json::object out{{"id", call.at_least(2, 53) ? json::value(s.id) : json::value(s.number)}, {"binary", s.program}, {"host", s.host}, {"zone", s.zone},
-                     {"status", s.disabled ? "disabled" : "enabled"}, {"state", s.up ? "up" : "down"}, {"updated_at", iso8601_naive(s.seen_at)},
+    json::object out{{"id", call.at_least(2, 53) ? json::value(s.id) : json::value(s.number)},
+                     {"binary", s.program},
+                     {"host", s.host},
+                     {"zone", s.zone},
+                     {"status", s.disabled ? "disabled" : "enabled"},
+                     {"state", s.up ? "up" : "down"},
+                     {"updated_at", iso8601_naive(s.seen_at)},
                      {"disabled_reason", s.reason ? json::value(*s.reason) : json::value(nullptr)}};
     if (call.at_least(2, 11)) out["forced_down"] = s.forced_down;
     return out;
@@ -104,8 +117,11 @@ Reply update(Call& call) {
     return call.store().write([&](Tx& tx) {
         const auto rows = all(call, tx);
         const ServiceRow& s = find_by_id(call, rows);
-        if (s.program != "nova-compute") throw bad_request("Updating a " + s.program + " service is not supported. Only nova-compute services can be updated.");
-        if (status) tx.update("services", s.id, {{"disabled", *status == "disabled"}, {"disabled_reason", *status == "disabled" ? Value(reason) : Value(nullptr)}});
+        if (s.program != "nova-compute")
+            throw bad_request("Updating a " + s.program + " service is not supported. Only nova-compute services can be updated.");
+        if (status)
+            tx.update("services", s.id,
+                      {{"disabled", *status == "disabled"}, {"disabled_reason", *status == "disabled" ? Value(reason) : Value(nullptr)}});
         if (call.body.contains("forced_down")) tx.update("services", s.id, {{"forced_down", boolean_or(call.body, "forced_down")}});
         const auto after = all(call, tx);
         return Reply(json::object{{"service", view(call, find_by_id(call, after))}});
@@ -146,7 +162,8 @@ Reply zones(Call& call, bool detail) {
         }
         json::array items;
         for (auto& [name, zone] : found)
-            items.push_back(json::object{{"zoneName", name}, {"zoneState", json::object{{"available", zone.available}}},
+            items.push_back(json::object{{"zoneName", name},
+                                         {"zoneState", json::object{{"available", zone.available}}},
                                          {"hosts", detail ? json::value(std::move(zone.hosts)) : json::value(nullptr)}});
         return Reply(json::object{{"availabilityZoneInfo", std::move(items)}});
     });
@@ -156,29 +173,75 @@ Reply zone_detail(Call& call) { return zones(call, true); }
 
 constexpr std::string_view statuses[] = {"enabled", "disabled"};
 constexpr Field named_fields[] = {
-    {.name = "host", .type = Type::text, .use = api::required, .least = 1}, {.name = "binary", .type = Type::text, .use = api::required, .least = 1},
-    {.name = "disabled_reason", .type = Type::text, .least = 1}, {.name = "forced_down", .type = Type::boolean, .since = {2, 11}},
+    {.name = "host", .type = Type::text, .use = api::required, .least = 1},
+    {.name = "binary", .type = Type::text, .use = api::required, .least = 1},
+    {.name = "disabled_reason", .type = Type::text, .least = 1},
+    {.name = "forced_down", .type = Type::boolean, .since = {2, 11}},
 };
 constexpr Field update_fields[] = {
-    {.name = "status", .type = Type::text, .values = statuses}, {.name = "disabled_reason", .type = Type::text, .least = 1}, {.name = "forced_down", .type = Type::boolean},
+    {.name = "status", .type = Type::text, .values = statuses},
+    {.name = "disabled_reason", .type = Type::text, .least = 1},
+    {.name = "forced_down", .type = Type::boolean},
 };
 constexpr std::string_view list_rule = "os_compute_api:os-services:list", update_rule = "os_compute_api:os-services:update";
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.1/os-services", .policy = list_rule, .check = admin_check, .handler = &list},
-    {.method = "PUT", .path = "/v2.1/os-services/enable", .policy = update_rule, .check = admin_check, .handler = &enable, .body = named_fields, .until = {2, 52}},
-    {.method = "PUT", .path = "/v2.1/os-services/disable", .policy = update_rule, .check = admin_check, .handler = &disable, .body = named_fields, .until = {2, 52}},
-    {.method = "PUT", .path = "/v2.1/os-services/disable-log-reason", .policy = update_rule, .check = admin_check, .handler = &disable_reason, .body = named_fields,
+    {.method = "PUT",
+     .path = "/v2.1/os-services/enable",
+     .policy = update_rule,
+     .check = admin_check,
+     .handler = &enable,
+     .body = named_fields,
      .until = {2, 52}},
-    {.method = "PUT", .path = "/v2.1/os-services/force-down", .policy = update_rule, .check = admin_check, .handler = &force_down, .body = named_fields,
-     .since = {2, 11}, .until = {2, 52}},
-    {.method = "PUT", .path = "/v2.1/os-services/{id}", .policy = update_rule, .check = admin_check, .handler = &update, .body = update_fields, .since = {2, 53}},
-    {.method = "DELETE", .path = "/v2.1/os-services/{id}", .policy = "os_compute_api:os-services:delete", .check = admin_check, .handler = &remove, .status = 204},
+    {.method = "PUT",
+     .path = "/v2.1/os-services/disable",
+     .policy = update_rule,
+     .check = admin_check,
+     .handler = &disable,
+     .body = named_fields,
+     .until = {2, 52}},
+    {.method = "PUT",
+     .path = "/v2.1/os-services/disable-log-reason",
+     .policy = update_rule,
+     .check = admin_check,
+     .handler = &disable_reason,
+     .body = named_fields,
+     .until = {2, 52}},
+    {.method = "PUT",
+     .path = "/v2.1/os-services/force-down",
+     .policy = update_rule,
+     .check = admin_check,
+     .handler = &force_down,
+     .body = named_fields,
+     .since = {2, 11},
+     .until = {2, 52}},
+    {.method = "PUT",
+     .path = "/v2.1/os-services/{id}",
+     .policy = update_rule,
+     .check = admin_check,
+     .handler = &update,
+     .body = update_fields,
+     .since = {2, 53}},
+    {.method = "DELETE",
+     .path = "/v2.1/os-services/{id}",
+     .policy = "os_compute_api:os-services:delete",
+     .check = admin_check,
+     .handler = &remove,
+     .status = 204},
 };
 static_assert(api::sound(routes));
 
 constexpr Route zone_table[] = {
-    {.method = "GET", .path = "/v2.1/os-availability-zone", .policy = "os_compute_api:os-availability-zone:list", .check = anybody_check, .handler = &zone_list},
-    {.method = "GET", .path = "/v2.1/os-availability-zone/detail", .policy = "os_compute_api:os-availability-zone:detail", .check = admin_check, .handler = &zone_detail},
+    {.method = "GET",
+     .path = "/v2.1/os-availability-zone",
+     .policy = "os_compute_api:os-availability-zone:list",
+     .check = anybody_check,
+     .handler = &zone_list},
+    {.method = "GET",
+     .path = "/v2.1/os-availability-zone/detail",
+     .policy = "os_compute_api:os-availability-zone:detail",
+     .check = admin_check,
+     .handler = &zone_detail},
 };
 static_assert(api::sound(zone_table));
 

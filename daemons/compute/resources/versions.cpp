@@ -9,7 +9,11 @@ using api::Reply;
 using api::Route;
 
 json::object version(Call& call) {
-    return {{"id", "v2.1"}, {"status", "CURRENT"}, {"version", "2.95"}, {"min_version", "2.1"}, {"updated", "2013-07-23T11:33:21Z"},
+    return {{"id", "v2.1"},
+            {"status", "CURRENT"},
+            {"version", "2.95"},
+            {"min_version", "2.1"},
+            {"updated", "2013-07-23T11:33:21Z"},
             {"links", json::array{json::object{{"rel", "self"}, {"href", call.base_url() + "/v2.1/"}}}}};
 }
 

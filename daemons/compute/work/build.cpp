@@ -44,8 +44,9 @@ void group_of(Tx& tx, const Instance& instance, Wanted& wanted) {
     if (!group) return;
     wanted.group_policy = group->text("policy");
     wanted.max_per_host = static_cast<int>(integer_or(json_object(group->text("rules")), "max_server_per_host", 1));
-    for (const Row& row : tx.query("SELECT host, COUNT(*) AS members FROM instances WHERE group_id = ? AND deleted = 0 AND host IS NOT NULL AND id <> ? GROUP BY host",
-                                   {instance.group_id, instance.id}))
+    for (const Row& row :
+         tx.query("SELECT host, COUNT(*) AS members FROM instances WHERE group_id = ? AND deleted = 0 AND host IS NOT NULL AND id <> ? GROUP BY host",
+                  {instance.group_id, instance.id}))
         wanted.group_hosts[row.text("host")] = static_cast<int>(row.integer("members"));
 }
 
@@ -76,14 +77,15 @@ double free_of(const Provider& p, const std::string& resource) {
 }
 
 // The nodes that placement offers, and why the others are not among them.
-std::vector<Candidate> candidates_of(const std::vector<Node>& nodes, const std::vector<Provider>& providers, const std::map<std::string, int>& building,
-                                     std::vector<Rejection>& rejections) {
+std::vector<Candidate> candidates_of(const std::vector<Node>& nodes, const std::vector<Provider>& providers,
+                                     const std::map<std::string, int>& building, std::vector<Rejection>& rejections) {
     std::vector<Candidate> out;
     for (const Node& node : nodes) {
         const auto provider = std::find_if(providers.begin(), providers.end(), [&](const Provider& p) { return p.id == node.provider; });
         if (provider == providers.end()) {
-            rejections.push_back({node.host, "Placement", node.provider.empty() ? "it has no resource provider yet"
-                                                                                : "it has not enough free VCPU, MEMORY_MB or DISK_GB, or lacks a trait"});
+            rejections.push_back(
+                {node.host, "Placement",
+                 node.provider.empty() ? "it has no resource provider yet" : "it has not enough free VCPU, MEMORY_MB or DISK_GB, or lacks a trait"});
             continue;
         }
         const auto count = building.find(node.host);
@@ -110,7 +112,8 @@ void schedule(App& app, const Operation& operation, const Instance& instance) {
     const Micros now = app.now();
     std::map<std::string, int> building;
     const auto [nodes, wanted] = app.store.read([&](Tx& tx) {
-        for (const Row& row : tx.query("SELECT host, COUNT(*) AS n FROM instances WHERE deleted = 0 AND vm_state = 'building' AND host IS NOT NULL GROUP BY host"))
+        for (const Row& row :
+             tx.query("SELECT host, COUNT(*) AS n FROM instances WHERE deleted = 0 AND vm_state = 'building' AND host IS NOT NULL GROUP BY host"))
             building[row.text("host")] = static_cast<int>(row.integer("n"));
         return std::pair(nodes_of(tx, now, app.options), wanted_of(tx, operation, instance));
     });
@@ -141,8 +144,8 @@ void schedule(App& app, const Operation& operation, const Instance& instance) {
         finish_event(tx, instance.id, operation.request_id, event::schedule, false, details, now);
         fail_build(app, tx, operation, instance,
                    before.empty() ? "No valid host was found. There are not enough hosts available."
-                                  : "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance " + instance.id +
-                                        ". Last failure: " + before,
+                                  : "Exceeded maximum number of retries. Exhausted all hosts available for retrying build failures for instance " +
+                                        instance.id + ". Last failure: " + before,
                    details);
     });
 }
@@ -209,7 +212,8 @@ std::vector<std::string> make_ports(App& app, const Instance& instance) {
 }
 
 bool transient(const Error& error) {
-    return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::bad_gateway || error.code() == Errc::unauthenticated;
+    return error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::bad_gateway ||
+           error.code() == Errc::unauthenticated;
 }
 
 void network(App& app, Operation operation, const Instance& instance) {
@@ -226,7 +230,8 @@ void network(App& app, Operation operation, const Instance& instance) {
         if (transient(error)) throw;
         app.store.write([&](Tx& tx) {
             fail_build(app, tx, operation, instance,
-                       "Build of instance " + instance.id + " aborted: Failed to allocate the network(s), not rescheduling: " + error.message(), error.message());
+                       "Build of instance " + instance.id + " aborted: Failed to allocate the network(s), not rescheduling: " + error.message(),
+                       error.message());
         });
         return;
     }
@@ -271,7 +276,8 @@ void spawn(App& app, Operation operation, const Instance& instance) {
                               "no ACTIVE from the network service for every port within the time allowed");
         }
         if (now >= operation.deadline)
-            return fail_build(app, tx, operation, *known, "Build of instance " + known->id + " aborted: the node " + known->host + " did not finish it within the time allowed",
+            return fail_build(app, tx, operation, *known,
+                              "Build of instance " + known->id + " aborted: the node " + known->host + " did not finish it within the time allowed",
                               string_or(operation.data, "node_step"));
         operation.next_at = std::min(operation.deadline, now + (known->vif_plugged || plugged ? 30 : 2) * second);
         keep_operation(tx, operation);
@@ -299,8 +305,14 @@ void fail_build(App& app, Tx& tx, Operation operation, const Instance& instance,
     operation.next_at = now;
     if (!keep_operation(tx, operation)) return;
     change_instance(tx, instance.id,
-                    {{"vm_state", vm::error}, {"task_state", nullptr}, {"host", nullptr}, {"node", nullptr}, {"zone", nullptr}, {"power_state", 0},
-                     {"generation", instance.generation + 1}, {"fault", fault_text(500, message, details, now)}},
+                    {{"vm_state", vm::error},
+                     {"task_state", nullptr},
+                     {"host", nullptr},
+                     {"node", nullptr},
+                     {"zone", nullptr},
+                     {"power_state", 0},
+                     {"generation", instance.generation + 1},
+                     {"fault", fault_text(500, message, details, now)}},
                     now);
     finish_event(tx, instance.id, operation.request_id, "", false, details.empty() ? message : details, now);
     if (!instance.host.empty()) app.feed.bump(tx, instance.host);  // the node removes what it has of it
@@ -322,7 +334,11 @@ void retry_build(App& app, Tx& tx, Operation operation, const Instance& instance
     if (!keep_operation(tx, operation)) return;
     finish_event(tx, instance.id, operation.request_id, event::build, false, reason, now);
     change_instance(tx, instance.id,
-                    {{"task_state", task::scheduling}, {"host", nullptr}, {"node", nullptr}, {"zone", nullptr}, {"vif_plugged", false},
+                    {{"task_state", task::scheduling},
+                     {"host", nullptr},
+                     {"node", nullptr},
+                     {"zone", nullptr},
+                     {"vif_plugged", false},
                      {"generation", instance.generation + 1}},
                     now);
     app.feed.bump(tx, instance.host);

@@ -28,7 +28,8 @@ json::array devices_of(const json::array& info) {
     json::array devices;
     for (const json::value& v : info)
         if (const auto tag = optional_string(v.as_object(), "tag"))
-            devices.push_back(json::object{{"type", "nic"}, {"bus", "pci"}, {"mac", v.as_object().at("mac")}, {"tags", json::array{json::string(*tag)}}});
+            devices.push_back(
+                json::object{{"type", "nic"}, {"bus", "pci"}, {"mac", v.as_object().at("mac")}, {"tags", json::array{json::string(*tag)}}});
     return devices;
 }
 

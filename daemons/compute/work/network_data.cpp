@@ -26,7 +26,8 @@ json::array routes_of(const json::object& subnet, bool v6) {
         routes.push_back(json::object{{"network", v6 ? "::" : "0.0.0.0"}, {"netmask", v6 ? "::" : "0.0.0.0"}, {"gateway", *gateway}});
     for (const json::value& r : array_or_empty(subnet, "routes"))
         if (const auto cidr = Cidr::parse(string_or(r.as_object(), "destination")))
-            routes.push_back(json::object{{"network", cidr->network().text()}, {"netmask", cidr->netmask()}, {"gateway", string_or(r.as_object(), "nexthop")}});
+            routes.push_back(
+                json::object{{"network", cidr->network().text()}, {"netmask", cidr->netmask()}, {"gateway", string_or(r.as_object(), "nexthop")}});
     return routes;
 }
 
@@ -56,7 +57,8 @@ json::object network_data_of(const json::array& info) {
     for (const json::value& v : info) {
         const json::object& vif = v.as_object();
         const std::string link = "tap" + string_or(vif, "id").substr(0, 11);
-        links.push_back(json::object{{"id", link}, {"vif_id", vif.at("id")}, {"type", "ovs"}, {"mtu", vif.at("mtu")}, {"ethernet_mac_address", vif.at("mac")}});
+        links.push_back(
+            json::object{{"id", link}, {"vif_id", vif.at("id")}, {"type", "ovs"}, {"mtu", vif.at("mtu")}, {"ethernet_mac_address", vif.at("mac")}});
         for (const json::value& ip : array_or_empty(vif, "fixed_ips")) {
             const json::object* subnet = subnet_of(vif, string_or(ip.as_object(), "subnet_id"));
             if (!subnet) continue;

@@ -35,13 +35,18 @@ int version_of(const std::string& address) { return address.find(':') == std::st
 
 json::object subnet_part(const json::object& subnet) {
     const json::value* gateway = find(subnet, "gateway_ip");
-    return {{"id", string_or(subnet, "id")}, {"cidr", string_or(subnet, "cidr")}, {"ip_version", integer_or(subnet, "ip_version", 4)},
-            {"gateway_ip", gateway ? *gateway : json::value(nullptr)}, {"enable_dhcp", boolean_or(subnet, "enable_dhcp", true)},
-            {"dns", array_or_empty(subnet, "dns_nameservers")}, {"routes", array_or_empty(subnet, "host_routes")},
+    return {{"id", string_or(subnet, "id")},
+            {"cidr", string_or(subnet, "cidr")},
+            {"ip_version", integer_or(subnet, "ip_version", 4)},
+            {"gateway_ip", gateway ? *gateway : json::value(nullptr)},
+            {"enable_dhcp", boolean_or(subnet, "enable_dhcp", true)},
+            {"dns", array_or_empty(subnet, "dns_nameservers")},
+            {"routes", array_or_empty(subnet, "host_routes")},
             {"ipv6_mode", string_or(subnet, "ipv6_address_mode")}};
 }
 
-json::object vif_of(const json::object& port, const Index& networks, const json::array& subnets, const json::array& floating_ips, const Index& groups) {
+json::object vif_of(const json::object& port, const Index& networks, const json::array& subnets, const json::array& floating_ips,
+                    const Index& groups) {
     const std::string id = string_or(port, "id"), network_id = string_or(port, "network_id");
     const auto network = networks.find(network_id);
     json::array fixed, floating, names, parts;
@@ -54,10 +59,12 @@ json::object vif_of(const json::object& port, const Index& networks, const json:
     }
     for (const json::value& row : floating_ips)
         if (row.is_object() && string_or(row.get_object(), "port_id") == id)
-            floating.push_back(json::object{{"ip", string_or(row.get_object(), "floating_ip_address")}, {"fixed", string_or(row.get_object(), "fixed_ip_address")}});
+            floating.push_back(
+                json::object{{"ip", string_or(row.get_object(), "floating_ip_address")}, {"fixed", string_or(row.get_object(), "fixed_ip_address")}});
     for (const json::value& group : array_or_empty(port, "security_groups"))
         if (group.is_string())
-            if (const auto found = groups.find(str(group.get_string())); found != groups.end()) names.push_back(json::string(string_or(*found->second, "name")));
+            if (const auto found = groups.find(str(group.get_string())); found != groups.end())
+                names.push_back(json::string(string_or(*found->second, "name")));
     for (const json::value& row : subnets)
         if (row.is_object() && used.contains(string_or(row.get_object(), "id"))) parts.push_back(subnet_part(row.get_object()));
     return {{"id", id},
@@ -135,7 +142,8 @@ json::array make_network_info(const json::array& ports, const json::array& netwo
     return out;
 }
 
-json::array fetch_network_info(NetworkClient& network, const std::string& server_id, const json::array& before, const std::vector<std::string>& order) {
+json::array fetch_network_info(NetworkClient& network, const std::string& server_id, const json::array& before,
+                               const std::vector<std::string>& order) {
     const json::array ports = network.list("", "ports", "device_id=" + percent_encode(server_id));
     if (ports.empty()) return {};
     const auto network_ids = ids_of(ports, "network_id");
@@ -157,8 +165,8 @@ json::object addresses_of(const json::array& info) {
         json::value& list = out[string_or(vif, "network")];
         if (!list.is_array()) list.emplace_array();
         const auto add = [&](const std::string& address, std::string_view type) {
-            list.get_array().push_back(json::object{{"version", version_of(address)}, {"addr", address}, {"OS-EXT-IPS:type", type},
-                                                    {"OS-EXT-IPS-MAC:mac_addr", vif.at("mac")}});
+            list.get_array().push_back(json::object{
+                {"version", version_of(address)}, {"addr", address}, {"OS-EXT-IPS:type", type}, {"OS-EXT-IPS-MAC:mac_addr", vif.at("mac")}});
         };
         for (const json::value& ip : array_or_empty(vif, "fixed_ips")) add(string_or(ip.as_object(), "ip"), "fixed");
         for (const json::value& ip : array_or_empty(vif, "floating_ips")) add(string_or(ip.as_object(), "ip"), "floating");
@@ -188,7 +196,8 @@ void refresh_network_info(App& app, const std::string& server_id) {
 }
 
 void refresh_all_network_info(App& app) {
-    const auto rows = app.store.read([](Tx& tx) { return tx.query("SELECT id, network_info FROM instances WHERE deleted = 0 AND vm_state <> 'building'"); });
+    const auto rows =
+        app.store.read([](Tx& tx) { return tx.query("SELECT id, network_info FROM instances WHERE deleted = 0 AND vm_state <> 'building'"); });
     if (rows.empty()) return;
     const json::array ports = app.network.list("", "ports", "");
     const json::array networks = app.network.list("", "networks", "");
@@ -201,8 +210,9 @@ void refresh_all_network_info(App& app) {
     for (const Row& row : rows) {
         const std::string id = row.text("id");
         const auto found = of_server.find(id);
-        store_network_info(app, id, make_network_info(found == of_server.end() ? json::array{} : found->second, networks, subnets, floating, groups,
-                                                      json_array(row.text("network_info")), {}));
+        store_network_info(app, id,
+                           make_network_info(found == of_server.end() ? json::array{} : found->second, networks, subnets, floating, groups,
+                                             json_array(row.text("network_info")), {}));
     }
 }
 

@@ -15,7 +15,8 @@ namespace pilvi::compute {
 
 // Asks the network service for the ports of one server. `before` gives the order and the tags of ports known already; ports that are new follow in the
 // order of `order` (ids), then as listed.
-json::array fetch_network_info(NetworkClient& network, const std::string& server_id, const json::array& before, const std::vector<std::string>& order = {});
+json::array fetch_network_info(NetworkClient& network, const std::string& server_id, const json::array& before,
+                               const std::vector<std::string>& order = {});
 // Pure: the same from rows that are there already.
 json::array make_network_info(const json::array& ports, const json::array& networks, const json::array& subnets, const json::array& floating_ips,
                               const json::array& groups, const json::array& before, const std::vector<std::string>& order);

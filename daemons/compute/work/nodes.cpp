@@ -20,7 +20,8 @@ json::array ports_of(const Instance& instance) {
         const json::object& vif = v.as_object();
         json::array ips;
         for (const json::value& ip : array_or_empty(vif, "fixed_ips")) ips.push_back(ip.as_object().at("ip"));
-        ports.push_back(json::object{{"id", vif.at("id")}, {"mac", vif.at("mac")}, {"mtu", vif.at("mtu")}, {"network_id", vif.at("network_id")}, {"fixed_ips", ips}});
+        ports.push_back(json::object{
+            {"id", vif.at("id")}, {"mac", vif.at("mac")}, {"mtu", vif.at("mtu")}, {"network_id", vif.at("network_id")}, {"fixed_ips", ips}});
     }
     return ports;
 }
@@ -35,8 +36,11 @@ json::object desired_server(const Instance& instance, json::array tasks) {
             {"user_id", instance.user_id},
             {"power", instance.power},
             {"vif_plugged", instance.vif_plugged},
-            {"flavor", json::object{{"name", string_or(flavor, "name")}, {"vcpus", integer_or(flavor, "vcpus")}, {"ram_mb", integer_or(flavor, "ram")},
-                                    {"disk_gb", integer_or(flavor, "disk")}, {"extra_specs", object_or_empty(flavor, "extra_specs")}}},
+            {"flavor", json::object{{"name", string_or(flavor, "name")},
+                                    {"vcpus", integer_or(flavor, "vcpus")},
+                                    {"ram_mb", integer_or(flavor, "ram")},
+                                    {"disk_gb", integer_or(flavor, "disk")},
+                                    {"extra_specs", object_or_empty(flavor, "extra_specs")}}},
             {"image", parse_json(instance.image)},
             {"kernel", json_or_null(instance.kernel)},
             {"ramdisk", json_or_null(instance.ramdisk)},
@@ -50,16 +54,31 @@ json::object desired_server(const Instance& instance, json::array tasks) {
 void observe_host(App& app, Tx& tx, const std::string& host, const json::object& node, Micros now) {
     const std::string provider = string_or(node, "provider_id"), url = string_or(node, "agent_url"), text = to_text(node);
     if (tx.exec("UPDATE nodes SET hypervisor = ?, agent_url = ?, provider_id = ? WHERE host = ?", {text, url, provider, host}) == 0)
-        tx.insert("nodes", {{"host", host}, {"id", is_uuid_like(provider) ? provider : new_uuid()}, {"number", next_number(tx, "nodes")}, {"provider_id", provider},
-                            {"hypervisor", text}, {"agent_url", url}, {"zone", app.options.zone}, {"created_at", now}});
+        tx.insert("nodes", {{"host", host},
+                            {"id", is_uuid_like(provider) ? provider : new_uuid()},
+                            {"number", next_number(tx, "nodes")},
+                            {"provider_id", provider},
+                            {"hypervisor", text},
+                            {"agent_url", url},
+                            {"zone", app.options.zone},
+                            {"created_at", now}});
     if (tx.exec("UPDATE services SET seen_at = ? WHERE host = ? AND service_binary = 'nova-compute'", {now, host}) == 0)
-        tx.insert("services", {{"id", new_uuid()}, {"number", next_number(tx, "services")}, {"host", host}, {"service_binary", "nova-compute"}, {"disabled", 0},
-                               {"forced_down", 0}, {"seen_at", now}, {"created_at", now}});
+        tx.insert("services", {{"id", new_uuid()},
+                               {"number", next_number(tx, "services")},
+                               {"host", host},
+                               {"service_binary", "nova-compute"},
+                               {"disabled", 0},
+                               {"forced_down", 0},
+                               {"seen_at", now},
+                               {"created_at", now}});
 }
 
 Report report_of(const json::object& server, const std::string& task_id) {
-    Report report{.state = string_or(server, "state"), .generation = integer_or(server, "generation"), .reason = string_or(server, "reason"),
-                  .task_done = false, .task_error = std::nullopt};
+    Report report{.state = string_or(server, "state"),
+                  .generation = integer_or(server, "generation"),
+                  .reason = string_or(server, "reason"),
+                  .task_done = false,
+                  .task_error = std::nullopt};
     if (task_id.empty()) return report;
     const json::object& task = object_or_empty(object_or_empty(server, "tasks"), task_id);
     report.task_done = boolean_or(task, "done");
@@ -114,14 +133,19 @@ void apply(App& app, Tx& tx, const Instance& instance, const Change& change, con
 
 std::map<std::string, std::string> task_ids(Tx& tx, const std::string& host) {
     std::map<std::string, std::string> out;
-    for (const Row& row : tx.query("SELECT t.id, t.instance_id FROM tasks t JOIN instances i ON i.id = t.instance_id WHERE i.host = ? ORDER BY t.created_at DESC", {host}))
+    for (const Row& row : tx.query(
+             "SELECT t.id, t.instance_id FROM tasks t JOIN instances i ON i.id = t.instance_id WHERE i.host = ? ORDER BY t.created_at DESC", {host}))
         out[row.text("instance_id")] = row.text("id");
     return out;
 }
 
 void observe_server(App& app, Tx& tx, const Instance& instance, const json::object& server, const std::string& task_id, Micros now) {
-    const Known known{.vm_state = instance.vm_state, .task_state = instance.task_state, .power = instance.power, .generation = instance.generation,
-                      .power_state = instance.power_state, .has_task = !task_id.empty()};
+    const Known known{.vm_state = instance.vm_state,
+                      .task_state = instance.task_state,
+                      .power = instance.power,
+                      .generation = instance.generation,
+                      .power_state = instance.power_state,
+                      .has_task = !task_id.empty()};
     if (instance.vm_state == vm::building && instance.task_state != task::spawning && instance.power != power::deleted) return;
     const Change change = observe(known, report_of(server, task_id));
     apply(app, tx, instance, change, task_id, now);
@@ -139,12 +163,14 @@ void observe_server(App& app, Tx& tx, const Instance& instance, const json::obje
 
 json::object desired_set(Tx& tx, const std::string& host) {
     std::map<std::string, json::array> tasks;
-    for (const Row& row : tx.query("SELECT t.id, t.instance_id, t.verb, t.deadline FROM tasks t JOIN instances i ON i.id = t.instance_id WHERE i.host = ? ORDER BY t.created_at",
+    for (const Row& row : tx.query("SELECT t.id, t.instance_id, t.verb, t.deadline FROM tasks t JOIN instances i ON i.id = t.instance_id WHERE "
+                                   "i.host = ? ORDER BY t.created_at",
                                    {host}))
-        tasks[row.text("instance_id")].push_back(json::object{{"id", row.text("id")}, {"verb", row.text("verb")}, {"deadline", iso8601(row.integer("deadline"))}});
+        tasks[row.text("instance_id")].push_back(
+            json::object{{"id", row.text("id")}, {"verb", row.text("verb")}, {"deadline", iso8601(row.integer("deadline"))}});
     json::array servers;
-    for (const Instance& instance :
-         find_instances(tx, "host = ? AND deleted = 0 AND (power = 'deleted' OR vm_state <> 'building' OR task_state = 'spawning') ORDER BY number", {host}))
+    for (const Instance& instance : find_instances(
+             tx, "host = ? AND deleted = 0 AND (power = 'deleted' OR vm_state <> 'building' OR task_state = 'spawning') ORDER BY number", {host}))
         servers.push_back(desired_server(instance, tasks[instance.id]));
     return {{"servers", servers}};
 }

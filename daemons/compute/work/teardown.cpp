@@ -25,8 +25,10 @@ bool node_is_done(App& app, Operation& operation, const Instance& instance) {
         }
         if (now >= operation.deadline) {
             const std::string reason = string_or(operation.data, "node_reason", "the node has not reported that it is gone");
-            change_instance(tx, instance.id,
-                            {{"vm_state", vm::error}, {"fault", fault_text(500, "The node " + instance.host + " cannot remove the server: " + reason, "", now)}}, now);
+            change_instance(
+                tx, instance.id,
+                {{"vm_state", vm::error}, {"fault", fault_text(500, "The node " + instance.host + " cannot remove the server: " + reason, "", now)}},
+                now);
             finish_event(tx, instance.id, operation.request_id, event::terminate, false, reason, now);
             operation.deadline = now + app.options.delete_timeout;
             tx.exec("UPDATE operations SET deadline = ? WHERE id = ?", {operation.deadline, operation.id});

@@ -16,15 +16,22 @@ void heartbeat(App& app) {
     app.store.write([&](Tx& tx) {
         for (const std::string_view name : {"nova-scheduler", "nova-conductor"}) {
             if (tx.exec("UPDATE services SET seen_at = ? WHERE host = ? AND service_binary = ?", {now, app.options.host, name}) == 1) continue;
-            tx.insert("services", {{"id", new_uuid()}, {"number", next_number(tx, "services")}, {"host", app.options.host}, {"service_binary", name},
-                                   {"disabled", 0}, {"forced_down", 0}, {"seen_at", now}, {"created_at", now}});
+            tx.insert("services", {{"id", new_uuid()},
+                                   {"number", next_number(tx, "services")},
+                                   {"host", app.options.host},
+                                   {"service_binary", name},
+                                   {"disabled", 0},
+                                   {"forced_down", 0},
+                                   {"seen_at", now},
+                                   {"created_at", now}});
         }
     });
 }
 
 void purge(App& app) {
     const Micros before = app.now() - app.options.keep_deleted;
-    const auto rows = app.store.read([&](Tx& tx) { return tx.query("SELECT id FROM instances WHERE deleted = 1 AND terminated_at < ? LIMIT 200", {before}); });
+    const auto rows =
+        app.store.read([&](Tx& tx) { return tx.query("SELECT id FROM instances WHERE deleted = 1 AND terminated_at < ? LIMIT 200", {before}); });
     if (rows.empty()) return;
     app.store.write([&](Tx& tx) {
         for (const Row& row : rows) {
@@ -69,7 +76,8 @@ std::optional<Operation> Worker::take(Micros* next) {
     const Micros now = app_.now();
     const std::lock_guard lock(mutex_);
     const auto rows = app_.store.read([&](Tx& tx) {
-        return tx.query("SELECT " + std::string(Operation::columns) + " FROM operations ORDER BY next_at, id LIMIT " + std::to_string(busy_.size() + 20));
+        return tx.query("SELECT " + std::string(Operation::columns) + " FROM operations ORDER BY next_at, id LIMIT " +
+                        std::to_string(busy_.size() + 20));
     });
     for (const Row& row : rows) {
         Operation operation = Operation::from(row);
@@ -122,7 +130,8 @@ void Worker::step(const Operation& operation) {
             else keep_operation(tx, later);
         });
     } catch (const std::exception& error) {
-        log::error(std::string("the database refused a write: ") + error.what() + "; the operation is tried again", {{"INSTANCE_UUID", operation.instance_id}});
+        log::error(std::string("the database refused a write: ") + error.what() + "; the operation is tried again",
+                   {{"INSTANCE_UUID", operation.instance_id}});
         std::this_thread::sleep_for(std::chrono::milliseconds(200));
     }
 }

@@ -36,7 +36,7 @@ private:
     std::condition_variable changed_;
     bool stopping_ = false;
     std::uint64_t wakes_ = 0;
-    std::set<std::string> busy_;   // servers whose operation a thread has
+    std::set<std::string> busy_;  // servers whose operation a thread has
     std::vector<std::thread> running_;
     std::atomic<Micros> moved_{0};
     Micros healed_ = 0;

@@ -42,8 +42,8 @@ std::vector<Assignment> assignments(const std::vector<Row>& rows) {
     std::vector<Assignment> out;
     out.reserve(rows.size());
     for (const Row& row : rows)
-        out.push_back({row.at(0).text() == "group", row.at(1).text(), target_of(row.at(2).text()), row.at(3).text(), row.at(4).text(),
-                       row.at(5).boolean()});
+        out.push_back(
+            {row.at(0).text() == "group", row.at(1).text(), target_of(row.at(2).text()), row.at(3).text(), row.at(4).text(), row.at(5).boolean()});
     return out;
 }
 
@@ -134,8 +134,8 @@ std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target
     Values parameters;
     for (const std::string& role : with_implied(roles, load_implications(tx))) parameters.emplace_back(role);
     std::vector<RoleRecord> out;
-    for (const Row& row : tx.query("SELECT id, name FROM roles WHERE domain_id IS NULL AND id IN (" + marks(parameters.size()) + ") ORDER BY name",
-                                   parameters))
+    for (const Row& row :
+         tx.query("SELECT id, name FROM roles WHERE domain_id IS NULL AND id IN (" + marks(parameters.size()) + ") ORDER BY name", parameters))
         out.push_back({row.at(0).text(), row.at(1).text(), ""});
     return out;
 }

@@ -200,7 +200,8 @@ Tokens::Issued log_in(const ServiceStyle& style, Store& store, Tokens& tokens, c
     const json::object& identity = auth.at("identity").as_object();
     std::vector<std::string> methods;
     for (const json::value& m : identity.at("methods").as_array())
-        if (std::string name = str(m.as_string()); std::find(methods.begin(), methods.end(), name) == methods.end()) methods.push_back(std::move(name));
+        if (std::string name = str(m.as_string()); std::find(methods.begin(), methods.end(), name) == methods.end())
+            methods.push_back(std::move(name));
     if (methods.empty()) throw Error(Errc::bad_request, "Expecting to find at least one method in identity/methods.");
     for (const std::string& m : methods) {
         if (!identity.contains(m)) throw Error(Errc::bad_request, "Expecting to find " + m.substr(0, 100) + " in identity.");

@@ -57,9 +57,10 @@ std::optional<Subject> load_subject(Tx& tx, const Payload& payload) {
 
 // What an application credential narrows a token to; false where it is gone or has ended.
 bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token, json::object& body) {
-    const auto row = tx.one("SELECT name, expires_at, unrestricted, roles, access_rules FROM application_credentials"
-                            " WHERE id = ? AND user_id = ? AND project_id = ?",
-                            {payload.application_credential_id, payload.user_id, payload.scope_id});
+    const auto row = tx.one(
+        "SELECT name, expires_at, unrestricted, roles, access_rules FROM application_credentials"
+        " WHERE id = ? AND user_id = ? AND project_id = ?",
+        {payload.application_credential_id, payload.user_id, payload.scope_id});
     if (!row) return false;
     const auto expires_at = (*row)["expires_at"].optional_integer();
     if (expires_at && *expires_at <= now) return false;
@@ -69,7 +70,8 @@ bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token
         return std::find(listed.begin(), listed.end(), json::value(role.id)) == listed.end();
     });
     token.access_rules = !(*row)["access_rules"].is_null();
-    body["application_credential"] = {{"id", payload.application_credential_id}, {"name", row->text("name")}, {"restricted", !row->boolean("unrestricted")}};
+    body["application_credential"] = {
+        {"id", payload.application_credential_id}, {"name", row->text("name")}, {"restricted", !row->boolean("unrestricted")}};
     return !s.roles.empty();
 }
 
@@ -188,7 +190,8 @@ void Tokens::keep(const std::string& text, std::shared_ptr<const Token> token, s
     if (cache_.size() >= settings_.cached) {
         // Stale ones first; then any eighth, so that a full cache is not swept on every request.
         std::erase_if(cache_, [&](const auto& entry) { return entry.second.epoch != epoch; });
-        for (std::size_t i = cache_.size() >= settings_.cached ? settings_.cached / 8 + 1 : 0; i > 0 && !cache_.empty(); --i) cache_.erase(cache_.begin());
+        for (std::size_t i = cache_.size() >= settings_.cached ? settings_.cached / 8 + 1 : 0; i > 0 && !cache_.empty(); --i)
+            cache_.erase(cache_.begin());
     }
     cache_.insert_or_assign(text, Cached{std::move(token), epoch});
 }

@@ -17,20 +17,20 @@
 namespace pilvi::identity {
 
 struct TokenSettings {
-    Micros lifetime = 3'600'000'000;                // of a token
-    Micros expired_window = 172'800'000'000;        // how long after its end a service may still validate one (?allow_expired=1)
-    Micros foreign_changes_every = 500'000;         // how often another process' writes are looked for
-    std::size_t cached = 4096;                      // tokens
+    Micros lifetime = 3'600'000'000;          // of a token
+    Micros expired_window = 172'800'000'000;  // how long after its end a service may still validate one (?allow_expired=1)
+    Micros foreign_changes_every = 500'000;   // how often another process' writes are looked for
+    std::size_t cached = 4096;                // tokens
 };
 
 // A valid token.
 struct Token {
     Payload payload;
-    Micros issued_at = 0;        // whole seconds
+    Micros issued_at = 0;  // whole seconds
     Context who;
-    std::string head;            // {"token": {...} without catalogue
+    std::string head;                            // {"token": {...} without catalogue
     std::shared_ptr<const std::string> catalog;  // JSON array; nullptr where the scope has none
-    bool access_rules = false;   // the application credential is limited to some requests
+    bool access_rules = false;                   // the application credential is limited to some requests
     // The body of GET /v3/auth/tokens.
     std::string body(bool with_catalog) const;
 };
@@ -72,12 +72,12 @@ private:
     const KeyRing& keys_;
     TokenSettings settings_;
     Clock clock_;
-    std::atomic<std::uint64_t> epoch_{1};        // of this process: a change drops every cached entry
-    std::atomic<std::int64_t> revision_{0};      // of the database, as last seen
+    std::atomic<std::uint64_t> epoch_{1};    // of this process: a change drops every cached entry
+    std::atomic<std::int64_t> revision_{0};  // of the database, as last seen
     std::atomic<Micros> next_look_{0};
-    std::mutex mutex_;                           // of what follows
+    std::mutex mutex_;  // of what follows
     std::unordered_map<std::string, Cached> cache_;
-    std::shared_ptr<const std::string> catalog_; // where it is the same for everyone
+    std::shared_ptr<const std::string> catalog_;  // where it is the same for everyone
     std::uint64_t catalog_epoch_ = 0;
 };
 

@@ -57,8 +57,7 @@ std::set<std::string> with_implied(const std::set<std::string>& roles, const Imp
 
 bool applies(const Assignment& a, Target target, std::string_view target_id, std::span<const std::string> ancestors) {
     if (!a.inherited) return a.target == target && (target == Target::system || a.target_id == target_id);
-    return target == Target::project && a.target != Target::system &&
-           std::find(ancestors.begin(), ancestors.end(), a.target_id) != ancestors.end();
+    return target == Target::project && a.target != Target::system && std::find(ancestors.begin(), ancestors.end(), a.target_id) != ancestors.end();
 }
 
 namespace {

@@ -13,22 +13,22 @@ namespace pilvi::identity {
 enum class Target : std::uint8_t { project, domain, system };
 
 struct Assignment {
-    bool group = false;        // the actor is a group
+    bool group = false;  // the actor is a group
     std::string actor_id;
     Target target = Target::project;
-    std::string target_id;     // "system" for Target::system
+    std::string target_id;  // "system" for Target::system
     std::string role_id;
-    bool inherited = false;    // holds for the projects below the target, not on it
+    bool inherited = false;  // holds for the projects below the target, not on it
     auto operator<=>(const Assignment&) const = default;
 };
 
 // An assignment in effect, and where it comes from ("" = does not apply).
 struct Effective {
-    Assignment assignment;     // of a user (or of a group whose members are not known), on one project, domain or the system; not inherited
-    std::string group_id;      // through this group
-    std::string prior_role_id; // implied by this role
+    Assignment assignment;      // of a user (or of a group whose members are not known), on one project, domain or the system; not inherited
+    std::string group_id;       // through this group
+    std::string prior_role_id;  // implied by this role
     Target from = Target::project;
-    std::string from_id;       // inherited from this project or domain
+    std::string from_id;  // inherited from this project or domain
     auto operator<=>(const Effective&) const = default;
 };
 
@@ -38,7 +38,7 @@ using Implications = std::map<std::string, std::set<std::string>, std::less<>>;
 using Members = std::map<std::string, std::vector<std::string>, std::less<>>;
 
 struct ProjectNode {
-    std::string parent_id;     // "" for a domain; a top-level project's is its domain
+    std::string parent_id;  // "" for a domain; a top-level project's is its domain
     std::string domain_id;
     bool is_domain = false;
 };

@@ -33,8 +33,7 @@ std::optional<std::array<unsigned char, mac_size>> mac(const FernetKey& key, std
 
 std::optional<std::string> crypt(const FernetKey& key, std::string_view iv, std::string_view in, bool encrypt) {
     const Cipher cipher(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
-    if (!cipher || EVP_CipherInit_ex(cipher.get(), EVP_aes_128_cbc(), nullptr, key.data() + 16, bytes(iv), encrypt ? 1 : 0) != 1)
-        return std::nullopt;
+    if (!cipher || EVP_CipherInit_ex(cipher.get(), EVP_aes_128_cbc(), nullptr, key.data() + 16, bytes(iv), encrypt ? 1 : 0) != 1) return std::nullopt;
     std::string out(in.size() + block, '\0');
     auto* to = reinterpret_cast<unsigned char*>(out.data());
     int first = 0, last = 0;
@@ -58,9 +57,7 @@ std::optional<FernetKey> parse_fernet_key(std::string_view text) noexcept {
     }
 }
 
-std::string fernet_key_text(const FernetKey& key) {
-    return base64url_encode({reinterpret_cast<const char*>(key.data()), key.size()});
-}
+std::string fernet_key_text(const FernetKey& key) { return base64url_encode({reinterpret_cast<const char*>(key.data()), key.size()}); }
 
 FernetKey new_fernet_key() {
     FernetKey key;

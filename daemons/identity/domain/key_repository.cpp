@@ -49,7 +49,7 @@ void KeyRepository::rotate(int most_active) const {
     fs::rename(file(0), file(primary), failed);
     if (failed) throw Error(Errc::internal, "cannot promote the staged key in " + directory_ + ": " + failed.message());
     write_key(0);
-    old.erase(old.begin());  // was staged
+    old.erase(old.begin());                                                    // was staged
     const auto keep = static_cast<std::size_t>(std::max(most_active, 3) - 2);  // besides the new primary and the staged one
     while (old.size() > keep) {
         fs::remove(file(old.front()), failed);

@@ -155,17 +155,22 @@ std::string read_domain(Reader& from) {
 
 unsigned version_of(const Payload& payload) {
     switch (payload.scope) {
-        case Scope::none: return unscoped_version;
-        case Scope::domain: return domain_version;
-        case Scope::project: return payload.application_credential_id.empty() ? project_version : application_credential_version;
-        case Scope::system: return system_version;
+        case Scope::none:
+            return unscoped_version;
+        case Scope::domain:
+            return domain_version;
+        case Scope::project:
+            return payload.application_credential_id.empty() ? project_version : application_credential_version;
+        case Scope::system:
+            return system_version;
     }
     return unscoped_version;
 }
 
 void read_scope(Reader& from, unsigned version, Payload& p) {
     switch (version) {
-        case unscoped_version: break;
+        case unscoped_version:
+            break;
         case domain_version:
             p.scope = Scope::domain;
             p.scope_id = read_domain(from);
@@ -179,7 +184,8 @@ void read_scope(Reader& from, unsigned version, Payload& p) {
             p.scope = Scope::system;
             if (from.bytes() != "all") from.bad = true;
             break;
-        default: from.bad = true;
+        default:
+            from.bad = true;
     }
 }
 

@@ -20,7 +20,7 @@ struct Payload {
     std::string user_id;
     unsigned methods = 0;
     Scope scope = Scope::none;
-    std::string scope_id;                   // of the domain or project
+    std::string scope_id;  // of the domain or project
     Micros expires_at = 0;
     std::vector<std::string> audit_ids;     // 22 characters of URL-safe base64 each: the token's own, then the one of the first of its chain
     std::string application_credential_id;  // project scope only; "" = none

@@ -30,7 +30,8 @@ constexpr Field fields[] = {
     {.name = "access_rules", .type = Type::array, .use = nullable, .most = 100, .item = Type::object, .fields = rule_fields},
 };
 
-constexpr std::string_view columns = "SELECT id, user_id, project_id, name, description, expires_at, unrestricted, roles, access_rules FROM application_credentials";
+constexpr std::string_view columns =
+    "SELECT id, user_id, project_id, name, description, expires_at, unrestricted, roles, access_rules FROM application_credentials";
 
 json::object rule_of(const Row& row) {
     return {{"id", row.at(0).text()}, {"service", row.at(1).text()}, {"path", row.at(2).text()}, {"method", row.at(3).text()}};
@@ -42,12 +43,16 @@ json::array rendered(const Call& call, Tx& tx, const std::vector<Row>& rows) {
     std::map<std::string, json::object> roles, rules;
     if (!rows.empty()) {
         for (const Row& row : tx.query("SELECT id, name, domain_id FROM roles"))
-            roles[row.at(0).text()] = {{"id", row.at(0).text()}, {"name", row.at(1).text()}, {"domain_id", row.at(2).is_null() ? json::value(nullptr) : json::value(row.at(2).text())}};
-        for (const Row& row : tx.query(std::string(rule_columns) + " WHERE user_id = ?", {rows.front()["user_id"]})) rules[row.at(0).text()] = rule_of(row);
+            roles[row.at(0).text()] = {{"id", row.at(0).text()},
+                                       {"name", row.at(1).text()},
+                                       {"domain_id", row.at(2).is_null() ? json::value(nullptr) : json::value(row.at(2).text())}};
+        for (const Row& row : tx.query(std::string(rule_columns) + " WHERE user_id = ?", {rows.front()["user_id"]}))
+            rules[row.at(0).text()] = rule_of(row);
     }
     json::array out;
     for (const Row& row : rows) {
-        json::object one{{"id", row.text("id")}, {"name", row.text("name")}, {"user_id", row.text("user_id")}, {"project_id", row.text("project_id")}};
+        json::object one{
+            {"id", row.text("id")}, {"name", row.text("name")}, {"user_id", row.text("user_id")}, {"project_id", row.text("project_id")}};
         one["description"] = row["description"].is_null() ? json::value(nullptr) : json::value(row.text("description"));
         const auto end = row["expires_at"].optional_integer();
         one["expires_at"] = end ? json::value(iso8601_naive(*end)) : json::value(nullptr);
@@ -90,7 +95,8 @@ json::array role_ids(const Call& call, Tx& tx) {
         const std::string id = string_or(role.as_object(), "id"), name = string_or(role.as_object(), "name");
         if (id.empty() == name.empty()) throw Error(Errc::bad_request, "Invalid input for field 'roles': each has an id or a name.");
         const auto found = std::find_if(held.begin(), held.end(), [&](const auto& h) { return id.empty() ? h.first == name : h.second == id; });
-        if (found == held.end()) throw Error(Errc::bad_request, "Invalid application credential: Cannot create an application credential with unassigned role");
+        if (found == held.end())
+            throw Error(Errc::bad_request, "Invalid application credential: Cannot create an application credential with unassigned role");
         out.emplace_back(found->second);
     }
     if (asked.empty())
@@ -148,10 +154,17 @@ Reply create_one(Call& call) {
     return call.store().write([&](Tx& tx) -> Reply {
         const std::string name = string_or(call.body, "name");
         if (tx.one("SELECT 1 FROM application_credentials WHERE user_id = ? AND name = ?", {call.who.user_id, name}))
-            throw Error(Errc::conflict, "Conflict occurred attempting to store application_credential - Duplicate entry found with name " + name + ".");
-        tx.insert("application_credentials", {{"id", id}, {"user_id", call.who.user_id}, {"project_id", call.who.project_id}, {"name", name},
-                                              {"description", optional_string(call.body, "description")}, {"secret_hash", hash}, {"expires_at", expiry(call)},
-                                              {"unrestricted", boolean_or(call.body, "unrestricted")}, {"roles", to_text(role_ids(call, tx))},
+            throw Error(Errc::conflict,
+                        "Conflict occurred attempting to store application_credential - Duplicate entry found with name " + name + ".");
+        tx.insert("application_credentials", {{"id", id},
+                                              {"user_id", call.who.user_id},
+                                              {"project_id", call.who.project_id},
+                                              {"name", name},
+                                              {"description", optional_string(call.body, "description")},
+                                              {"secret_hash", hash},
+                                              {"expires_at", expiry(call)},
+                                              {"unrestricted", boolean_or(call.body, "unrestricted")},
+                                              {"roles", to_text(role_ids(call, tx))},
                                               {"access_rules", rule_ids(call, tx)}});
         app(call).tokens.changed(tx);
         json::object made = rendered(call, tx, tx.query(std::string(columns) + " WHERE id = ?", {id})).front().as_object();
@@ -182,7 +195,9 @@ std::vector<Row> find_one(Call& call, Tx& tx) {
 }
 
 Reply show_one(Call& call) {
-    return call.store().read([&](Tx& tx) -> Reply { return json::object{{"application_credential", rendered(call, tx, find_one(call, tx)).front()}}; });
+    return call.store().read([&](Tx& tx) -> Reply {
+        return json::object{{"application_credential", rendered(call, tx, find_one(call, tx)).front()}};
+    });
 }
 
 Reply remove_one(Call& call) {
@@ -227,7 +242,8 @@ Reply show_rule(Call& call) {
 Reply remove_rule(Call& call) {
     call.store().write([&](Tx& tx) {
         find_rule(call, tx);
-        for (const Row& row : tx.query("SELECT access_rules FROM application_credentials WHERE user_id = ? AND access_rules IS NOT NULL", {call.arg("user_id")})) {
+        for (const Row& row :
+             tx.query("SELECT access_rules FROM application_credentials WHERE user_id = ? AND access_rules IS NOT NULL", {call.arg("user_id")})) {
             const json::value ids = parse_json(row.at(0).text());
             if (std::find(ids.as_array().begin(), ids.as_array().end(), json::value(call.arg("rule_id"))) != ids.as_array().end())
                 throw Error(Errc::forbidden, "The access rule " + call.arg("rule_id") + " is in use by an application credential.");
@@ -248,15 +264,32 @@ constexpr std::string_view rule_reader = "(role:reader and system_scope:all) or 
 
 constexpr Route routes[] = {
     {.method = "GET", .path = all, .policy = "identity:list_application_credentials", .check = reader, .handler = &list_all, .target = &owner},
-    {.method = "POST", .path = all, .policy = "identity:create_application_credential", .check = "user_id:%(user_id)s", .handler = &create_one,
-     .status = 201, .wrapper = "application_credential", .body = fields, .target = &owner},
+    {.method = "POST",
+     .path = all,
+     .policy = "identity:create_application_credential",
+     .check = "user_id:%(user_id)s",
+     .handler = &create_one,
+     .status = 201,
+     .wrapper = "application_credential",
+     .body = fields,
+     .target = &owner},
     {.method = "GET", .path = one, .policy = "identity:get_application_credential", .check = reader, .handler = &show_one, .target = &owner},
-    {.method = "DELETE", .path = one, .policy = "identity:delete_application_credential", .check = "rule:admin_required or user_id:%(user_id)s",
-     .handler = &remove_one, .status = 204, .target = &owner},
+    {.method = "DELETE",
+     .path = one,
+     .policy = "identity:delete_application_credential",
+     .check = "rule:admin_required or user_id:%(user_id)s",
+     .handler = &remove_one,
+     .status = 204,
+     .target = &owner},
     {.method = "GET", .path = all_rules, .policy = "identity:list_access_rules", .check = rule_reader, .handler = &list_rules, .target = &owner},
     {.method = "GET", .path = one_rule, .policy = "identity:get_access_rule", .check = rule_reader, .handler = &show_rule, .target = &owner},
-    {.method = "DELETE", .path = one_rule, .policy = "identity:delete_access_rule", .check = "(role:admin and system_scope:all) or user_id:%(user_id)s",
-     .handler = &remove_rule, .status = 204, .target = &owner},
+    {.method = "DELETE",
+     .path = one_rule,
+     .policy = "identity:delete_access_rule",
+     .check = "(role:admin and system_scope:all) or user_id:%(user_id)s",
+     .handler = &remove_rule,
+     .status = 204,
+     .target = &owner},
 };
 static_assert(sound(routes));
 

@@ -71,7 +71,8 @@ Reply catalog(Call& call) {
     return text_reply("{\"catalog\":" + *token->catalog + ",\"links\":{\"self\":" + to_text(json::value(link(call, "auth/catalog"))) + "}}");
 }
 
-template <Target target> Reply scopes(Call& call) {
+template <Target target>
+Reply scopes(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         const Resource& resource = target == Target::domain ? domain_resource : project_resource;
         return list_of(call, tx, resource, scopes_of(tx, call.who.user_id, target));

@@ -15,9 +15,7 @@ void add_link(const Call& call, std::string_view collection, json::object& row) 
     row["links"] = {{"self", link(call, std::string(collection) + "/" + string_or(row, "id"))}};
 }
 
-json::object page_links(const Call& call) {
-    return {{"next", nullptr}, {"self", call.base_url() + call.request.target}, {"previous", nullptr}};
-}
+json::object page_links(const Call& call) { return {{"next", nullptr}, {"self", call.base_url() + call.request.target}, {"previous", nullptr}}; }
 
 void refuse_duplicate(Tx& tx, const Resource& resource, const json::object& row, std::string_view condition, const Values& parameters,
                       std::string_view what) {
@@ -37,8 +35,7 @@ void check_update_body(const Call& call, const Resource& resource) {
 }
 
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title) {
-    if (before && row.contains(member) && row.at(member) != before->at(member))
-        throw Error(Errc::bad_request, "Cannot change " + std::string(title));
+    if (before && row.contains(member) && row.at(member) != before->at(member)) throw Error(Errc::bad_request, "Cannot change " + std::string(title));
 }
 
 void set_domain(const Call& call, Tx& tx, json::object& row, Errc missing) {

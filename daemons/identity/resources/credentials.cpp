@@ -25,10 +25,8 @@ constexpr std::string_view reader_check = "rule:admin_required or (role:reader a
 
 constexpr Operation operations[] = {
     {Verb::list, "identity:list_credentials", anyone},  // everybody sees their own
-    {Verb::show, "identity:get_credential", reader_check},
-    {Verb::create, "identity:create_credential", owner_check},
-    {Verb::update, "identity:update_credential", owner_check},
-    {Verb::remove, "identity:delete_credential", owner_check},
+    {Verb::show, "identity:get_credential", reader_check},     {Verb::create, "identity:create_credential", owner_check},
+    {Verb::update, "identity:update_credential", owner_check}, {Verb::remove, "identity:delete_credential", owner_check},
 };
 
 std::string seal(const Call& call, std::string_view text) {
@@ -63,7 +61,8 @@ json::object ec2_blob(const json::object& row) {
     } catch (const Error&) {
         throw Error(Errc::bad_request, "Invalid blob in credential");
     }
-    if (!blob.is_object() || string_or(blob.as_object(), "access").empty()) throw Error(Errc::bad_request, "Expecting to find access in the blob of the credential.");
+    if (!blob.is_object() || string_or(blob.as_object(), "access").empty())
+        throw Error(Errc::bad_request, "Expecting to find access in the blob of the credential.");
     return blob.as_object();
 }
 
@@ -130,8 +129,11 @@ json::object ec2_view(const Call& call, const json::object& row) {
     json::object opened = row;
     opened["blob"] = unseal(call, string_or(row, "blob"));
     const json::object blob = ec2_blob(opened);
-    json::object out{{"user_id", row.at("user_id")}, {"tenant_id", row.at("project_id")}, {"access", string_or(blob, "access")},
-                     {"secret", string_or(blob, "secret")}, {"trust_id", nullptr}};
+    json::object out{{"user_id", row.at("user_id")},
+                     {"tenant_id", row.at("project_id")},
+                     {"access", string_or(blob, "access")},
+                     {"secret", string_or(blob, "secret")},
+                     {"trust_id", nullptr}};
     out["links"] = {{"self", link(call, "users/" + string_or(row, "user_id") + "/credentials/OS-EC2/" + string_or(blob, "access"))}};
     return out;
 }
@@ -148,8 +150,9 @@ Reply list_ec2(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         need_row(tx, user_resource, call.arg("user_id"));
         json::array out;
-        for (const Row& row : tx.query("SELECT " + select_columns(credential_resource) + " FROM credentials t WHERE t.user_id = ? AND t.type = 'ec2' ORDER BY t.id",
-                                       {call.arg("user_id")}))
+        for (const Row& row :
+             tx.query("SELECT " + select_columns(credential_resource) + " FROM credentials t WHERE t.user_id = ? AND t.type = 'ec2' ORDER BY t.id",
+                      {call.arg("user_id")}))
             out.push_back(ec2_view(call, row_to_object(credential_resource, row)));
         return json::object{{"credentials", std::move(out)}, {"links", page_links(call)}};
     });
@@ -162,8 +165,12 @@ Reply create_ec2(Call& call) {
         const std::string project = string_or(call.body, "tenant_id"), access = new_hex_id();
         need_row(tx, project_resource, project);
         const std::string blob = to_text(json::object{{"access", access}, {"secret", new_hex_id()}, {"trust_id", nullptr}});
-        tx.insert("credentials", {{"id", sha256_hex(access)}, {"user_id", call.arg("user_id")}, {"project_id", project}, {"type", "ec2"},
-                                  {"blob", seal(call, blob)}, {"extra", "{}"}});
+        tx.insert("credentials", {{"id", sha256_hex(access)},
+                                  {"user_id", call.arg("user_id")},
+                                  {"project_id", project},
+                                  {"type", "ec2"},
+                                  {"blob", seal(call, blob)},
+                                  {"extra", "{}"}});
         return json::object{{"credential", ec2_view(call, need_row(tx, credential_resource, sha256_hex(access)))}};
     });
 }
@@ -188,10 +195,21 @@ constexpr std::string_view member_check = "rule:admin_required or (role:member a
 
 constexpr Route routes[] = {
     {.method = "GET", .path = all, .policy = "identity:ec2_list_credentials", .check = member_check, .handler = &list_ec2, .target = &of_path},
-    {.method = "POST", .path = all, .policy = "identity:ec2_create_credential", .check = member_check, .handler = &create_ec2, .status = 201, .body = ec2_body,
+    {.method = "POST",
+     .path = all,
+     .policy = "identity:ec2_create_credential",
+     .check = member_check,
+     .handler = &create_ec2,
+     .status = 201,
+     .body = ec2_body,
      .target = &of_path},
     {.method = "GET", .path = one, .policy = "identity:ec2_get_credential", .check = reader_check, .handler = &show_ec2, .target = &of_path},
-    {.method = "DELETE", .path = one, .policy = "identity:ec2_delete_credential", .check = owner_check, .handler = &remove_ec2, .status = 204,
+    {.method = "DELETE",
+     .path = one,
+     .policy = "identity:ec2_delete_credential",
+     .check = owner_check,
+     .handler = &remove_ec2,
+     .status = 204,
      .target = &of_path},
 };
 static_assert(sound(routes));

@@ -20,8 +20,10 @@ constexpr Field fields[] = {
 };
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_endpoints", admin_or_system_reader}, {Verb::show, "identity:get_endpoint", admin_or_system_reader},
-    {Verb::create, "identity:create_endpoint", admin},               {Verb::update, "identity:update_endpoint", admin},
+    {Verb::list, "identity:list_endpoints", admin_or_system_reader},
+    {Verb::show, "identity:get_endpoint", admin_or_system_reader},
+    {Verb::create, "identity:create_endpoint", admin},
+    {Verb::update, "identity:update_endpoint", admin},
     {Verb::remove, "identity:delete_endpoint", admin},
 };
 

@@ -11,8 +11,8 @@ namespace {
 
 // One row per kind of path; the handlers read everything else from it.
 struct Place {
-    std::string_view list;   // path of the roles
-    std::string_view item;   // path of one role
+    std::string_view list;  // path of the roles
+    std::string_view item;  // path of one role
     Target target;
     bool group;
     bool inherited;
@@ -103,7 +103,8 @@ Reply list_grants(Call& call) {
         const Grant grant = grant_of(call, tx);
         std::vector<json::object> roles;
         for (const Row& row : tx.query("SELECT " + select_columns(role_resource) + " FROM roles t JOIN assignments a ON a.role_id = t.id WHERE " +
-                                           std::string(matches_key) + " ORDER BY t.name", grant.key()))
+                                           std::string(matches_key) + " ORDER BY t.name",
+                                       grant.key()))
             roles.push_back(row_to_object(role_resource, row));
         role_resource.hooks.view(call, tx, roles);
         json::array out;
@@ -128,8 +129,10 @@ Reply add_grant(Call& call) {
         check_role_domain(tx, grant);
         Values values = grant.key();
         values.emplace_back(grant.role_id);
-        tx.exec("INSERT INTO assignments (actor_type, actor_id, target_type, target_id, inherited, role_id) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING", values);
+        tx.exec(
+            "INSERT INTO assignments (actor_type, actor_id, target_type, target_id, inherited, role_id) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            values);
         app(call).tokens.changed(tx);
     });
     return {};
@@ -150,10 +153,13 @@ Reply remove_grant(Call& call) {
 }
 
 // A reader (admin) of the domain that both the actor and the target are in.
-#define PILVI_IN_DOMAIN(role)                                                                                                         \
-    "(" role " and domain_id:%(target.user.domain_id)s and domain_id:%(target.project.domain_id)s) or "                              \
-    "(" role " and domain_id:%(target.user.domain_id)s and domain_id:%(target.domain.id)s) or "                                      \
-    "(" role " and domain_id:%(target.group.domain_id)s and domain_id:%(target.project.domain_id)s) or "                             \
+#define PILVI_IN_DOMAIN(role)                                                                   \
+    "(" role                                                                                    \
+    " and domain_id:%(target.user.domain_id)s and domain_id:%(target.project.domain_id)s) or "  \
+    "(" role                                                                                    \
+    " and domain_id:%(target.user.domain_id)s and domain_id:%(target.domain.id)s) or "          \
+    "(" role                                                                                    \
+    " and domain_id:%(target.group.domain_id)s and domain_id:%(target.project.domain_id)s) or " \
     "(" role " and domain_id:%(target.group.domain_id)s and domain_id:%(target.domain.id)s)"
 constexpr std::string_view reader_list = "rule:admin_required or (role:reader and system_scope:all) or " PILVI_IN_DOMAIN("role:reader");
 constexpr std::string_view reader =
@@ -171,18 +177,41 @@ constexpr auto make_routes() {
     std::size_t at = 0;
     for (const Place& p : places) {
         const bool system = p.target == Target::system;
-        out[at++] = {.method = "GET", .path = p.list,
-                     .policy = !system ? "identity:list_grants" : p.group ? "identity:list_system_grants_for_group" : "identity:list_system_grants_for_user",
-                     .check = system ? admin_or_system_reader : reader_list, .handler = &list_grants, .target = &target};
-        out[at++] = {.method = "GET", .path = p.item,
-                     .policy = !system ? "identity:check_grant" : p.group ? "identity:check_system_grant_for_group" : "identity:check_system_grant_for_user",
-                     .check = system ? admin_or_system_reader : reader, .handler = &check_grant, .status = 204, .target = &target};
-        out[at++] = {.method = "PUT", .path = p.item,
-                     .policy = !system ? "identity:create_grant" : p.group ? "identity:create_system_grant_for_group" : "identity:create_system_grant_for_user",
-                     .check = system ? admin : writer, .handler = &add_grant, .status = 204, .target = &target};
-        out[at++] = {.method = "DELETE", .path = p.item,
-                     .policy = !system ? "identity:revoke_grant" : p.group ? "identity:revoke_system_grant_for_group" : "identity:revoke_system_grant_for_user",
-                     .check = system ? admin : writer, .handler = &remove_grant, .status = 204, .target = &target};
+        out[at++] = {.method = "GET",
+                     .path = p.list,
+                     .policy = !system   ? "identity:list_grants"
+                               : p.group ? "identity:list_system_grants_for_group"
+                                         : "identity:list_system_grants_for_user",
+                     .check = system ? admin_or_system_reader : reader_list,
+                     .handler = &list_grants,
+                     .target = &target};
+        out[at++] = {.method = "GET",
+                     .path = p.item,
+                     .policy = !system   ? "identity:check_grant"
+                               : p.group ? "identity:check_system_grant_for_group"
+                                         : "identity:check_system_grant_for_user",
+                     .check = system ? admin_or_system_reader : reader,
+                     .handler = &check_grant,
+                     .status = 204,
+                     .target = &target};
+        out[at++] = {.method = "PUT",
+                     .path = p.item,
+                     .policy = !system   ? "identity:create_grant"
+                               : p.group ? "identity:create_system_grant_for_group"
+                                         : "identity:create_system_grant_for_user",
+                     .check = system ? admin : writer,
+                     .handler = &add_grant,
+                     .status = 204,
+                     .target = &target};
+        out[at++] = {.method = "DELETE",
+                     .path = p.item,
+                     .policy = !system   ? "identity:revoke_grant"
+                               : p.group ? "identity:revoke_system_grant_for_group"
+                                         : "identity:revoke_system_grant_for_user",
+                     .check = system ? admin : writer,
+                     .handler = &remove_grant,
+                     .status = 204,
+                     .target = &target};
     }
     return out;
 }

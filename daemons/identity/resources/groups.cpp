@@ -22,10 +22,8 @@ constexpr std::string_view member_reader =
     "(role:reader and domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s)";
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_groups", admin_or_reader},
-    {Verb::show, "identity:get_group", group_reader},
-    {Verb::create, "identity:create_group", admin},
-    {Verb::update, "identity:update_group", admin},
+    {Verb::list, "identity:list_groups", admin_or_reader}, {Verb::show, "identity:get_group", group_reader},
+    {Verb::create, "identity:create_group", admin},        {Verb::update, "identity:update_group", admin},
     {Verb::remove, "identity:delete_group", admin},
 };
 
@@ -63,8 +61,13 @@ constexpr Resource declared{
     .table = "user_groups",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove,
-              .view = &view, .visible = &visible, .target = &target},
+    .hooks = {.before_write = &before_write,
+              .after_write = &after_write,
+              .before_remove = &before_remove,
+              .after_remove = &after_remove,
+              .view = &view,
+              .visible = &visible,
+              .target = &target},
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
@@ -85,7 +88,8 @@ Reply list_members(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         need_row(tx, group_resource, call.arg("group_id"));
         std::vector<std::string> ids;
-        for (const Row& row : tx.query("SELECT user_id FROM group_members WHERE group_id = ?", {call.arg("group_id")})) ids.push_back(row.at(0).text());
+        for (const Row& row : tx.query("SELECT user_id FROM group_members WHERE group_id = ?", {call.arg("group_id")}))
+            ids.push_back(row.at(0).text());
         return list_of(call, tx, user_resource, ids);
     });
 }
@@ -119,7 +123,8 @@ Reply add_member(Call& call) {
 Reply remove_member(Call& call) {
     call.store().write([&](Tx& tx) {
         need_both(call, tx);
-        if (tx.exec("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", {call.arg("group_id"), call.arg("user_id")}) == 0) no_member(call);
+        if (tx.exec("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", {call.arg("group_id"), call.arg("user_id")}) == 0)
+            no_member(call);
         app(call).tokens.changed(tx);
     });
     return {};
@@ -127,13 +132,32 @@ Reply remove_member(Call& call) {
 
 constexpr std::string_view member = "/v3/groups/{group_id}/users/{user_id}";
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v3/groups/{group_id}/users", .policy = "identity:list_users_in_group", .check = group_reader, .handler = &list_members,
+    {.method = "GET",
+     .path = "/v3/groups/{group_id}/users",
+     .policy = "identity:list_users_in_group",
+     .check = group_reader,
+     .handler = &list_members,
      .target = &member_target},
-    {.method = "GET", .path = member, .policy = "identity:check_user_in_group", .check = member_reader, .handler = &check_member, .status = 204,
+    {.method = "GET",
+     .path = member,
+     .policy = "identity:check_user_in_group",
+     .check = member_reader,
+     .handler = &check_member,
+     .status = 204,
      .target = &member_target},
-    {.method = "PUT", .path = member, .policy = "identity:add_user_to_group", .check = admin, .handler = &add_member, .status = 204,
+    {.method = "PUT",
+     .path = member,
+     .policy = "identity:add_user_to_group",
+     .check = admin,
+     .handler = &add_member,
+     .status = 204,
      .target = &member_target},
-    {.method = "DELETE", .path = member, .policy = "identity:remove_user_from_group", .check = admin, .handler = &remove_member, .status = 204,
+    {.method = "DELETE",
+     .path = member,
+     .policy = "identity:remove_user_from_group",
+     .check = admin,
+     .handler = &remove_member,
+     .status = 204,
      .target = &member_target},
 };
 static_assert(sound(routes));

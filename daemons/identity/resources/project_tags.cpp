@@ -83,11 +83,29 @@ constexpr std::string_view reader =
 
 constexpr Route routes[] = {
     {.method = "GET", .path = all, .policy = "identity:list_project_tags", .check = reader, .handler = &list_tags, .target = &target},
-    {.method = "PUT", .path = all, .policy = "identity:update_project_tags", .check = admin, .handler = &replace_tags, .body = body, .target = &target},
-    {.method = "DELETE", .path = all, .policy = "identity:delete_project_tags", .check = admin, .handler = &clear_tags, .status = 204, .target = &target},
+    {.method = "PUT",
+     .path = all,
+     .policy = "identity:update_project_tags",
+     .check = admin,
+     .handler = &replace_tags,
+     .body = body,
+     .target = &target},
+    {.method = "DELETE",
+     .path = all,
+     .policy = "identity:delete_project_tags",
+     .check = admin,
+     .handler = &clear_tags,
+     .status = 204,
+     .target = &target},
     {.method = "GET", .path = one, .policy = "identity:get_project_tag", .check = reader, .handler = &check_one, .status = 204, .target = &target},
     {.method = "PUT", .path = one, .policy = "identity:create_project_tag", .check = admin, .handler = &add_one, .status = 201, .target = &target},
-    {.method = "DELETE", .path = one, .policy = "identity:delete_project_tag", .check = admin, .handler = &remove_one, .status = 204, .target = &target},
+    {.method = "DELETE",
+     .path = one,
+     .policy = "identity:delete_project_tag",
+     .check = admin,
+     .handler = &remove_one,
+     .status = 204,
+     .target = &target},
 };
 static_assert(sound(routes));
 

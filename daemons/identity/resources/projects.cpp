@@ -66,8 +66,7 @@ void place_new(Call& call, Tx& tx, json::object& row) {
 void check_enabling(Tx& tx, const std::string& id, bool enable) {
     if (enable) {
         for (const std::string& above : ancestors_of(tx, *find_project(tx, id)))
-            if (!find_project(tx, above)->enabled)
-                throw Error(Errc::forbidden, "Cannot enable project " + id + " since it has disabled parents");
+            if (!find_project(tx, above)->enabled) throw Error(Errc::forbidden, "Cannot enable project " + id + " since it has disabled parents");
     } else {
         for (const std::string& below : load_tree(tx).below(id))
             if (find_project(tx, below)->enabled)
@@ -203,8 +202,14 @@ constexpr Resource declared{
     .table = "projects",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove,
-              .view = &view, .visible = &visible, .filter = &filters, .target = &target},
+    .hooks = {.before_write = &before_write,
+              .after_write = &after_write,
+              .before_remove = &before_remove,
+              .after_remove = &after_remove,
+              .view = &view,
+              .visible = &visible,
+              .filter = &filters,
+              .target = &target},
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
@@ -261,7 +266,8 @@ void remove_domain_contents(Tx& tx, const json::object& domain) {
     tx.exec("DELETE FROM assignments WHERE target_id = ? OR target_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id, id});
     tx.exec("UPDATE users SET default_project_id = NULL WHERE default_project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
     tx.exec("DELETE FROM credentials WHERE project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
-    for (const std::string_view table : {"users", "user_groups", "roles"}) tx.exec("DELETE FROM " + std::string(table) + " WHERE domain_id = ?", {id});
+    for (const std::string_view table : {"users", "user_groups", "roles"})
+        tx.exec("DELETE FROM " + std::string(table) + " WHERE domain_id = ?", {id});
     const std::vector<std::string> below = load_tree(tx).below(id);
     for (auto project = below.rbegin(); project != below.rend(); ++project) tx.exec("DELETE FROM projects WHERE id = ?", {*project});
 }

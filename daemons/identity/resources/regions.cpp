@@ -15,9 +15,8 @@ constexpr Field fields[] = {
 };
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_regions", anyone},    {Verb::show, "identity:get_region", anyone},
-    {Verb::create, "identity:create_region", admin},  {Verb::update, "identity:update_region", admin},
-    {Verb::remove, "identity:delete_region", admin},
+    {Verb::list, "identity:list_regions", anyone},   {Verb::show, "identity:get_region", anyone},     {Verb::create, "identity:create_region", admin},
+    {Verb::update, "identity:update_region", admin}, {Verb::remove, "identity:delete_region", admin},
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
@@ -27,8 +26,9 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
     if (!before) refuse_duplicate(tx, region_resource, {}, "id = ?", {id}, "ID " + id);
     if (row.at("description").is_null()) row["description"] = "";
     for (std::string above = string_or(row, "parent_region_id"); !above.empty();) {
-        if (above == id) throw Error(Errc::bad_request, "The specified parent region " + string_or(row, "parent_region_id") +
-                                                            " would create a circular region hierarchy.");
+        if (above == id)
+            throw Error(Errc::bad_request,
+                        "The specified parent region " + string_or(row, "parent_region_id") + " would create a circular region hierarchy.");
         const auto parent = find_row(tx, region_resource, above);
         if (!parent) throw not_found(Dialect::identity, region_resource, above);
         above = string_or(*parent, "parent_region_id");
@@ -61,7 +61,8 @@ constexpr Resource declared{
     .table = "regions",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove, .view = &view},
+    .hooks =
+        {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove, .view = &view},
     .scope = "",
     .hex_id = true,
     .client_id = true,
@@ -73,7 +74,8 @@ static_assert(sound(declared));
 Reply put_region(Call& call) {
     const json::value* given = pilvi::find(call.body, "id");
     if (given && string_or(call.body, "id") != call.arg("region_id"))
-        throw Error(Errc::bad_request, "Conflicting region IDs specified: \"" + call.arg("region_id") + "\" != \"" + string_or(call.body, "id") + "\"");
+        throw Error(Errc::bad_request,
+                    "Conflicting region IDs specified: \"" + call.arg("region_id") + "\" != \"" + string_or(call.body, "id") + "\"");
     call.body["id"] = call.arg("region_id");
     return call.store().write([&](Tx& tx) -> Reply {
         json::object row = insert_row(call, tx, region_resource, call.body);
@@ -83,8 +85,14 @@ Reply put_region(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "PUT", .path = "/v3/regions/{region_id}", .policy = "identity:create_region", .check = admin, .handler = &put_region, .status = 201,
-     .wrapper = "region", .body = fields},
+    {.method = "PUT",
+     .path = "/v3/regions/{region_id}",
+     .policy = "identity:create_region",
+     .check = admin,
+     .handler = &put_region,
+     .status = 201,
+     .wrapper = "region",
+     .body = fields},
 };
 static_assert(sound(routes));
 

@@ -52,7 +52,8 @@ public:
 private:
     std::vector<Effective> all() {
         // Those of one user need no others, unless a role on a group is asked for.
-        const std::vector<Assignment> written = filters_.effective && !filters_.user.empty() ? load_assignments(tx_, filters_.user) : load_assignments(tx_);
+        const std::vector<Assignment> written =
+            filters_.effective && !filters_.user.empty() ? load_assignments(tx_, filters_.user) : load_assignments(tx_);
         std::vector<Effective> out;
         if (filters_.effective) {
             out = expand(written, load_members(tx_), tree_, load_implications(tx_));
@@ -159,7 +160,11 @@ Reply list_assignments(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v3/role_assignments", .policy = "identity:list_role_assignments", .check = admin_or_reader, .handler = &list_assignments},
+    {.method = "GET",
+     .path = "/v3/role_assignments",
+     .policy = "identity:list_role_assignments",
+     .check = admin_or_reader,
+     .handler = &list_assignments},
 };
 static_assert(sound(routes));
 

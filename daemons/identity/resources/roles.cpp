@@ -65,8 +65,14 @@ constexpr Resource declared{
     .table = "roles",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove,
-              .view = &view, .visible = &visible, .filter = &filters, .target = &target},
+    .hooks = {.before_write = &before_write,
+              .after_write = &after_write,
+              .before_remove = &before_remove,
+              .after_remove = &after_remove,
+              .view = &view,
+              .visible = &visible,
+              .filter = &filters,
+              .target = &target},
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
@@ -94,7 +100,8 @@ json::object inference(const Call& call, const RoleRecord& prior, json::value im
 json::array implied_by(const Call& call, Tx& tx, std::string_view prior) {
     json::array out;
     for (const Row& row : tx.query("SELECT r.id, r.name FROM implied_roles i JOIN roles r ON r.id = i.implied_role_id WHERE i.prior_role_id = ?"
-                                   " ORDER BY r.name", {prior}))
+                                   " ORDER BY r.name",
+                                   {prior}))
         out.push_back(brief(call, {row.at(0).text(), row.at(1).text(), ""}));
     return out;
 }
@@ -134,7 +141,8 @@ Reply add_implied(Call& call) {
 Reply remove_implied(Call& call) {
     call.store().write([&](Tx& tx) {
         one_implied(call, tx);
-        tx.exec("DELETE FROM implied_roles WHERE prior_role_id = ? AND implied_role_id = ?", {call.arg("prior_role_id"), call.arg("implied_role_id")});
+        tx.exec("DELETE FROM implied_roles WHERE prior_role_id = ? AND implied_role_id = ?",
+                {call.arg("prior_role_id"), call.arg("implied_role_id")});
         app(call).tokens.changed(tx);
     });
     return {};
@@ -156,12 +164,18 @@ Reply list_inferences(Call& call) {
 
 constexpr std::string_view implied_role = "/v3/roles/{prior_role_id}/implies/{implied_role_id}";
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v3/roles/{prior_role_id}/implies", .policy = "identity:list_implied_roles", .check = admin_or_system_reader,
+    {.method = "GET",
+     .path = "/v3/roles/{prior_role_id}/implies",
+     .policy = "identity:list_implied_roles",
+     .check = admin_or_system_reader,
      .handler = &list_implied},
     {.method = "GET", .path = implied_role, .policy = "identity:get_implied_role", .check = admin_or_system_reader, .handler = &show_implied},
     {.method = "PUT", .path = implied_role, .policy = "identity:create_implied_role", .check = admin, .handler = &add_implied, .status = 201},
     {.method = "DELETE", .path = implied_role, .policy = "identity:delete_implied_role", .check = admin, .handler = &remove_implied, .status = 204},
-    {.method = "GET", .path = "/v3/role_inferences", .policy = "identity:list_role_inference_rules", .check = admin_or_system_reader,
+    {.method = "GET",
+     .path = "/v3/role_inferences",
+     .policy = "identity:list_role_inference_rules",
+     .check = admin_or_system_reader,
      .handler = &list_inferences},
 };
 static_assert(sound(routes));

@@ -16,8 +16,10 @@ constexpr Field fields[] = {
 };
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_services", admin_or_system_reader}, {Verb::show, "identity:get_service", admin_or_system_reader},
-    {Verb::create, "identity:create_service", admin},               {Verb::update, "identity:update_service", admin},
+    {Verb::list, "identity:list_services", admin_or_system_reader},
+    {Verb::show, "identity:get_service", admin_or_system_reader},
+    {Verb::create, "identity:create_service", admin},
+    {Verb::update, "identity:update_service", admin},
     {Verb::remove, "identity:delete_service", admin},
 };
 

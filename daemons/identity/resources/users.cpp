@@ -36,10 +36,8 @@ constexpr std::string_view get_check =
     "user_id:%(target.user.id)s";
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_users", admin_or_reader},
-    {Verb::show, "identity:get_user", get_check},
-    {Verb::create, "identity:create_user", admin},
-    {Verb::update, "identity:update_user", admin},
+    {Verb::list, "identity:list_users", admin_or_reader}, {Verb::show, "identity:get_user", get_check},
+    {Verb::create, "identity:create_user", admin},        {Verb::update, "identity:update_user", admin},
     {Verb::remove, "identity:delete_user", admin},
 };
 
@@ -121,8 +119,15 @@ constexpr Resource declared{
     .table = "users",
     .fields = fields,
     .operations = operations,
-    .hooks = {.prepare = &prepare, .before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove,
-              .after_remove = &after_remove, .view = &view, .visible = &visible, .filter = &filters, .target = &target},
+    .hooks = {.prepare = &prepare,
+              .before_write = &before_write,
+              .after_write = &after_write,
+              .before_remove = &before_remove,
+              .after_remove = &after_remove,
+              .view = &view,
+              .visible = &visible,
+              .filter = &filters,
+              .target = &target},
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
@@ -144,7 +149,8 @@ Reply change_password(Call& call) {
     const std::string& id = call.arg("user_id");
     for (const auto& member : call.body)
         if (member.key() != "original_password" && member.key() != "password")
-            throw Error(Errc::bad_request, "Additional properties are not allowed ('" + std::string(member.key()).substr(0, 100) + "' was unexpected)");
+            throw Error(Errc::bad_request,
+                        "Additional properties are not allowed ('" + std::string(member.key()).substr(0, 100) + "' was unexpected)");
     const Secret original(string_or(call.body, "original_password")), fresh(string_or(call.body, "password"));
     const auto user = call.store().read([&](Tx& tx) { return find_user(tx, id); });
     const bool right = shared.hasher.verify(user ? user->password_hash : "", original);
@@ -177,16 +183,27 @@ Reply list_projects(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "POST", .path = "/v3/users/{user_id}/password", .handler = &change_password, .status = 204, .wrapper = "user", .body = change_fields,
+    {.method = "POST",
+     .path = "/v3/users/{user_id}/password",
+     .handler = &change_password,
+     .status = 204,
+     .wrapper = "user",
+     .body = change_fields,
      .access = Access::open},
-    {.method = "GET", .path = "/v3/users/{user_id}/groups", .policy = "identity:list_groups_for_user",
+    {.method = "GET",
+     .path = "/v3/users/{user_id}/groups",
+     .policy = "identity:list_groups_for_user",
      .check = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or "
               "user_id:%(user_id)s",
-     .handler = &list_groups, .target = &user_target},
-    {.method = "GET", .path = "/v3/users/{user_id}/projects", .policy = "identity:list_user_projects",
+     .handler = &list_groups,
+     .target = &user_target},
+    {.method = "GET",
+     .path = "/v3/users/{user_id}/projects",
+     .policy = "identity:list_user_projects",
      .check = "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.user.domain_id)s) or "
               "user_id:%(target.user.id)s",
-     .handler = &list_projects, .target = &user_target},
+     .handler = &list_projects,
+     .target = &user_target},
 };
 static_assert(sound(routes));
 

@@ -34,11 +34,11 @@ private:
 
 // ---- qcow2
 
-constexpr std::uint64_t incompatible_known = 0x1f;      // dirty, corrupt, external data file, compression type, extended L2
+constexpr std::uint64_t incompatible_known = 0x1f;  // dirty, corrupt, external data file, compression type, extended L2
 constexpr std::uint64_t incompatible_data_file = 0x4;
 constexpr std::uint32_t extension_end = 0;
 constexpr std::uint32_t extension_data_file = 0x44415441;
-constexpr std::uint64_t greatest_l1 = 32u << 20;        // bytes, as QEMU has it
+constexpr std::uint64_t greatest_l1 = 32u << 20;  // bytes, as QEMU has it
 
 std::string qcow2_unsafe(const View& head) {
     const std::uint64_t version = head.big(4, 4);
@@ -123,12 +123,10 @@ Finding inspect_vmdk(const Source& source, const View& head) {
         return found;
     }
     found.virtual_size = capacity * 512;
-    if (offset == 0 || size == 0 || size > 2048 || offset > source.size() / 512)
-        found.unsafe = "it has no embedded descriptor";
+    if (offset == 0 || size == 0 || size > 2048 || offset > source.size() / 512) found.unsafe = "it has no embedded descriptor";
     else if (head.bytes().find("parentFileNameHint") != std::string::npos)
         found.unsafe = "it has a parent";  // QEMU looks for it at a fixed place, whatever the header says
-    else
-        found.unsafe = vmdk_descriptor_unsafe(source.read(offset * 512, static_cast<std::size_t>(size * 512)));
+    else found.unsafe = vmdk_descriptor_unsafe(source.read(offset * 512, static_cast<std::size_t>(size * 512)));
     return found;
 }
 
@@ -225,7 +223,8 @@ std::string refusal(const Finding& finding, std::string_view disk_format, std::s
     const bool plain = disk_format == "raw" || disk_format == "ami" || disk_format == "ari" || disk_format == "aki";
     const bool fits = plain ? finding.format == "raw" || finding.format == "iso" : finding.format == disk_format;
     if (!finding.unsafe.empty()) return "The image's data is a " + found + " image that is refused: " + finding.unsafe;
-    if (fits || archive) return archive && finding.format != "raw" && !fits ? "The image's data is a " + found + " image, not " + std::string(container_format) : "";
+    if (fits || archive)
+        return archive && finding.format != "raw" && !fits ? "The image's data is a " + found + " image, not " + std::string(container_format) : "";
     if (finding.format == "raw") return need_signature ? "The image's data is not in the declared format " + std::string(disk_format) : "";
     return "The image's data is a " + found + " image, but its disk_format is " + std::string(disk_format);
 }

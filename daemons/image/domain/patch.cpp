@@ -65,7 +65,8 @@ std::vector<std::string> decode(const std::string& pointer) {
                 continue;
             }
             const char next = i + 1 < raw.size() ? raw[++i] : ' ';
-            if (next != '0' && next != '1') refuse("Pointer `" + pointer.substr(0, 100) + "` contains \"~\" not part of a recognized escape sequence.");
+            if (next != '0' && next != '1')
+                refuse("Pointer `" + pointer.substr(0, 100) + "` contains \"~\" not part of a recognized escape sequence.");
             part += next == '1' ? '/' : '~';
         }
         parts.emplace_back(trim(part));
@@ -75,7 +76,8 @@ std::vector<std::string> decode(const std::string& pointer) {
 }
 
 void refuse_read_only(const std::string& name) {
-    if (const Property* p = find_property(name); name == "id" || (p && p->read_only)) throw Error(Errc::forbidden, "Attribute '" + name + "' is read-only.");
+    if (const Property* p = find_property(name); name == "id" || (p && p->read_only))
+        throw Error(Errc::forbidden, "Attribute '" + name + "' is read-only.");
     refuse_reserved(name);
 }
 }  // namespace

@@ -10,8 +10,8 @@ namespace pilvi::image {
 
 struct Change {
     enum class Op { add, replace, remove } op;
-    std::string name;       // attribute or property
-    json::value value;      // valid for it; null for remove
+    std::string name;   // attribute or property
+    json::value value;  // valid for it; null for remove
     bool old_dialect = false;
 };
 

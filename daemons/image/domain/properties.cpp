@@ -6,7 +6,8 @@
 
 namespace pilvi::image {
 namespace {
-constexpr std::string_view statuses[] = {"queued", "saving", "active", "killed", "deleted", "uploading", "importing", "pending_delete", "deactivated"};
+constexpr std::string_view statuses[] = {"queued",    "saving",    "active",         "killed",     "deleted",
+                                         "uploading", "importing", "pending_delete", "deactivated"};
 constexpr std::string_view visibilities[] = {"community", "public", "private", "shared"};
 constexpr std::string_view container_formats[] = {"ami", "ari", "aki", "bare", "ovf", "ova", "docker", "compressed"};
 constexpr std::string_view disk_formats[] = {"ami", "ari", "aki", "vhd", "vhdx", "vmdk", "raw", "qcow2", "vdi", "iso", "ploop"};
@@ -21,14 +22,34 @@ constexpr Property table[] = {
     {.name = "visibility", .type = "string", .description = "Scope of image accessibility", .values = visibilities, .stored = true},
     {.name = "protected", .type = "boolean", .description = "If true, image will not be deletable.", .stored = true},
     {.name = "os_hidden", .type = "boolean", .description = "If true, image will not appear in default image list response.", .stored = true},
-    {.name = "checksum", .type = "string", .description = "md5 hash of image contents.", .nullable = true, .read_only = true, .longest = 32, .stored = true},
-    {.name = "os_hash_algo", .type = "string", .description = "Algorithm to calculate the os_hash_value", .nullable = true, .read_only = true, .longest = 64},
-    {.name = "os_hash_value", .type = "string", .description = "Hexdigest of the image contents using the algorithm specified by the os_hash_algo", .nullable = true,
-     .read_only = true, .longest = 128},
+    {.name = "checksum",
+     .type = "string",
+     .description = "md5 hash of image contents.",
+     .nullable = true,
+     .read_only = true,
+     .longest = 32,
+     .stored = true},
+    {.name = "os_hash_algo",
+     .type = "string",
+     .description = "Algorithm to calculate the os_hash_value",
+     .nullable = true,
+     .read_only = true,
+     .longest = 64},
+    {.name = "os_hash_value",
+     .type = "string",
+     .description = "Hexdigest of the image contents using the algorithm specified by the os_hash_algo",
+     .nullable = true,
+     .read_only = true,
+     .longest = 128},
     {.name = "owner", .type = "string", .description = "Owner of the image", .nullable = true, .longest = 255, .stored = true},
     {.name = "size", .type = "integer", .description = "Size of image file in bytes", .nullable = true, .read_only = true, .stored = true},
     {.name = "virtual_size", .type = "integer", .description = "Virtual size of image in bytes", .nullable = true, .read_only = true, .stored = true},
-    {.name = "container_format", .type = "string", .description = "Format of the container", .nullable = true, .values = container_formats, .stored = true},
+    {.name = "container_format",
+     .type = "string",
+     .description = "Format of the container",
+     .nullable = true,
+     .values = container_formats,
+     .stored = true},
     {.name = "disk_format", .type = "string", .description = "Format of the disk", .nullable = true, .values = disk_formats, .stored = true},
     {.name = "created_at", .type = "string", .description = "Date and time of image registration", .read_only = true, .stored = true},
     {.name = "updated_at", .type = "string", .description = "Date and time of the last image modification", .read_only = true, .stored = true},
@@ -42,7 +63,9 @@ constexpr Property table[] = {
     {.name = "locations", .type = "array", .description = "A set of URLs to access the image file kept in external store"},
 };
 
-[[noreturn]] void mismatch(std::string_view what) { throw Error(Errc::bad_request, "Provided object does not match schema 'image': " + std::string(what)); }
+[[noreturn]] void mismatch(std::string_view what) {
+    throw Error(Errc::bad_request, "Provided object does not match schema 'image': " + std::string(what));
+}
 
 std::string shown(const json::value& value) {
     std::string text = to_text(value);
@@ -67,10 +90,11 @@ json::object property_document(const Property& p) {
     if (p.longest > 0) out["maxLength"] = p.longest;
     if (p.name == "id") out["pattern"] = uuid_pattern;
     if (p.type == "array")
-        out["items"] = p.name == "tags" ? json::object{{"type", "string"}, {"maxLength", 255}}
-                                        : json::object{{"type", "object"},
-                                                       {"required", json::array{"url", "metadata"}},
-                                                       {"properties", {{"url", {{"type", "string"}, {"maxLength", 255}}}, {"metadata", {{"type", "object"}}}}}};
+        out["items"] = p.name == "tags"
+                           ? json::object{{"type", "string"}, {"maxLength", 255}}
+                           : json::object{{"type", "object"},
+                                          {"required", json::array{"url", "metadata"}},
+                                          {"properties", {{"url", {{"type", "string"}, {"maxLength", 255}}}, {"metadata", {{"type", "object"}}}}}};
     if (!p.values.empty()) {
         json::array values;
         if (p.nullable) values.push_back(nullptr);
@@ -86,7 +110,9 @@ json::object image_document() {
     return {{"name", "image"},
             {"properties", std::move(all)},
             {"additionalProperties", {{"type", "string"}}},
-            {"links", json::array{{{"rel", "self"}, {"href", "{self}"}}, {{"rel", "enclosure"}, {"href", "{file}"}}, {{"rel", "describedby"}, {"href", "{schema}"}}}}};
+            {"links",
+             json::array{
+                 {{"rel", "self"}, {"href", "{self}"}}, {{"rel", "enclosure"}, {"href", "{file}"}}, {{"rel", "describedby"}, {"href", "{schema}"}}}}};
 }
 
 json::object member_document() {
@@ -140,13 +166,16 @@ void validate(std::string_view name, const json::value& value) {
     if (!right) mismatch(shown(value) + " is not of type " + (p->nullable ? "'null', " : "") + "'" + std::string(p->type) + "'");
     if (value.is_string()) {
         validate_text(value.get_string(), p->longest > 0 ? static_cast<std::size_t>(p->longest) : longest_value, value);
-        if (name == "id" && (value.get_string().size() != 36 || !is_uuid_like(value.get_string()))) mismatch(shown(value) + " does not match '" + std::string(uuid_pattern) + "'");
+        if (name == "id" && (value.get_string().size() != 36 || !is_uuid_like(value.get_string())))
+            mismatch(shown(value) + " does not match '" + std::string(uuid_pattern) + "'");
         bool known = p->values.empty();
         for (const std::string_view v : p->values) known = known || v == std::string_view(value.get_string());
         if (!known) mismatch(shown(value) + " is not one of " + shown(property_document(*p)["enum"]));
     }
-    if (value.is_int64() && value.get_int64() < 0) throw Error(Errc::bad_request, "Invalid value '" + shown(value) + "' for parameter '" + std::string(name) + "': Cannot be a negative value");
-    if (value.is_int64() && value.get_int64() > 2147483647 && name.starts_with("min_")) mismatch(shown(value) + " is greater than the maximum of 2147483647");
+    if (value.is_int64() && value.get_int64() < 0)
+        throw Error(Errc::bad_request, "Invalid value '" + shown(value) + "' for parameter '" + std::string(name) + "': Cannot be a negative value");
+    if (value.is_int64() && value.get_int64() > 2147483647 && name.starts_with("min_"))
+        mismatch(shown(value) + " is greater than the maximum of 2147483647");
     if (name == "tags")
         for (const json::value& tag : value.get_array()) {
             if (!tag.is_string()) mismatch(shown(tag) + " is not of type 'string'");

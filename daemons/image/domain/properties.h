@@ -11,13 +11,13 @@ namespace pilvi::image {
 
 struct Property {
     std::string_view name;
-    std::string_view type;               // JSON schema: string, integer, boolean, array
+    std::string_view type;  // JSON schema: string, integer, boolean, array
     std::string_view description;
     bool nullable = false;
     bool read_only = false;
-    std::int64_t longest = 0;            // of a string; 0: not bounded
+    std::int64_t longest = 0;  // of a string; 0: not bounded
     std::span<const std::string_view> values = {};
-    bool stored = false;                 // may be in a create body and is an attribute, not a free property
+    bool stored = false;  // may be in a create body and is an attribute, not a free property
 };
 
 std::span<const Property> properties();

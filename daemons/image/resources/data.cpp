@@ -31,7 +31,8 @@ Image begin_saving(Call& call, const std::string& id) {
         if (!image.container_format) missing.emplace_back("container_format");
         if (image.status != "queued") bad_transition(image.status, "saving");
         if (!missing.empty())
-            throw Error(Errc::bad_request, (missing.size() == 1 ? "Property " : "Properties ") + join(missing, ", ") + " must be set prior to saving data.");
+            throw Error(Errc::bad_request,
+                        (missing.size() == 1 ? "Property " : "Properties ") + join(missing, ", ") + " must be set prior to saving data.");
         if (!move_status(tx, id, "queued", "saving")) bad_transition(image.status, "saving");
         return image;
     });
@@ -42,13 +43,16 @@ void finish_saving(Call& call, const std::string& id, const Ingested& data, cons
         std::optional<std::int64_t> virtual_size;
         if (finding.virtual_size && *finding.virtual_size <= std::uint64_t{1} << 62) virtual_size = static_cast<std::int64_t>(*finding.virtual_size);
         return tx.exec(
-                   "UPDATE images SET status = 'active', size = ?, virtual_size = ?, checksum = ?, os_hash_algo = 'sha512', os_hash_value = ?, updated_at = ? "
+                   "UPDATE images SET status = 'active', size = ?, virtual_size = ?, checksum = ?, os_hash_algo = 'sha512', os_hash_value = ?, "
+                   "updated_at = ? "
                    "WHERE id = ? AND status = 'saving'",
                    {static_cast<std::int64_t>(data.size), virtual_size, data.md5, data.sha512, now_micros(), id}) == 1;
     });
     if (active) return;
     call.app<App>().blobs.remove(id);
-    throw Error(Errc::gone, "Image " + id + " could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.");
+    throw Error(
+        Errc::gone,
+        "Image " + id + " could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.");
 }
 
 void receive(Call& call, const Image& image) {
@@ -86,7 +90,8 @@ struct Range {
 };
 
 [[noreturn]] void bad_range(const Image& image, std::string_view text) {
-    throw Error(Errc::range_not_satisfiable, "Invalid Range '" + std::string(text.substr(0, 100)) + "' for image of " + std::to_string(image.size.value_or(0)) + " bytes");
+    throw Error(Errc::range_not_satisfiable,
+                "Invalid Range '" + std::string(text.substr(0, 100)) + "' for image of " + std::to_string(image.size.value_or(0)) + " bytes");
 }
 
 // One range of RFC 9110 §14; nullopt: the whole. Several ranges are refused, as the original does.
@@ -126,18 +131,21 @@ Reply download(Call& call) {
     if (range) {
         reply.status = 206;
         reply.file->offset = range->first;
-        reply.headers.set("Content-Range", "bytes " + std::to_string(range->first) + "-" + std::to_string(range->first + range->count - 1) + "/" + std::to_string(size));
+        reply.headers.set("Content-Range", "bytes " + std::to_string(range->first) + "-" + std::to_string(range->first + range->count - 1) + "/" +
+                                               std::to_string(size));
     }
     reply.headers.set("Content-Type", "application/octet-stream");
     if (image.checksum) reply.headers.set("Content-MD5", *image.checksum);
     return reply;
 }
 
-template <const char* from, const char* to, const char* verb> Reply move(Call& call) {
+template <const char* from, const char* to, const char* verb>
+Reply move(Call& call) {
     const std::string& id = call.arg("image_id");
     call.store().write([&](Tx& tx) {
         const Image image = visible_image(call, tx, id);
-        if (image.status != from && image.status != to) throw Error(Errc::forbidden, "Not allowed to " + std::string(verb) + " image in status '" + image.status + "'");
+        if (image.status != from && image.status != to)
+            throw Error(Errc::forbidden, "Not allowed to " + std::string(verb) + " image in status '" + image.status + "'");
         move_status(tx, id, from, to);
     });
     return {};
@@ -145,18 +153,39 @@ template <const char* from, const char* to, const char* verb> Reply move(Call& c
 constexpr char active[] = "active", deactivated[] = "deactivated", deactivate[] = "deactivate", reactivate[] = "reactivate";
 
 constexpr Route data_table[] = {
-    {.method = "PUT", .path = "/v2/images/{image_id}/file", .policy = "upload_image", .check = rules::member, .handler = upload, .status = 204,
-     .stream = true, .body_limit = body_limit, .target = image_target},
-    {.method = "GET", .path = "/v2/images/{image_id}/file", .policy = "download_image", .check = rules::download_image, .handler = download,
+    {.method = "PUT",
+     .path = "/v2/images/{image_id}/file",
+     .policy = "upload_image",
+     .check = rules::member,
+     .handler = upload,
+     .status = 204,
+     .stream = true,
+     .body_limit = body_limit,
+     .target = image_target},
+    {.method = "GET",
+     .path = "/v2/images/{image_id}/file",
+     .policy = "download_image",
+     .check = rules::download_image,
+     .handler = download,
      .target = image_target},
 };
 static_assert(api::sound(std::span<const Route>(data_table)));
 
 constexpr Route action_table[] = {
-    {.method = "POST", .path = "/v2/images/{image_id}/actions/deactivate", .policy = "deactivate", .check = rules::member,
-     .handler = move<active, deactivated, deactivate>, .status = 204, .target = image_target},
-    {.method = "POST", .path = "/v2/images/{image_id}/actions/reactivate", .policy = "reactivate", .check = rules::member,
-     .handler = move<deactivated, active, reactivate>, .status = 204, .target = image_target},
+    {.method = "POST",
+     .path = "/v2/images/{image_id}/actions/deactivate",
+     .policy = "deactivate",
+     .check = rules::member,
+     .handler = move<active, deactivated, deactivate>,
+     .status = 204,
+     .target = image_target},
+    {.method = "POST",
+     .path = "/v2/images/{image_id}/actions/reactivate",
+     .policy = "reactivate",
+     .check = rules::member,
+     .handler = move<deactivated, active, reactivate>,
+     .status = 204,
+     .target = image_target},
 };
 static_assert(api::sound(std::span<const Route>(action_table)));
 }  // namespace

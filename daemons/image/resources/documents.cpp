@@ -49,7 +49,12 @@ constexpr Route table[] = {
     {.method = "GET", .path = "/v2/schemas/{name}", .policy = "get_schema", .check = anybody, .handler = schema},
     {.method = "GET", .path = "/v2/info/import", .policy = "get_import_methods", .check = anybody, .handler = import_methods},
     {.method = "GET", .path = "/v2/info/stores", .policy = "get_stores", .check = anybody, .handler = stores},
-    {.method = "GET", .path = "/v2/images/{image_id}/tasks", .policy = "get_image", .check = rules::get_image, .handler = tasks, .target = image_target},
+    {.method = "GET",
+     .path = "/v2/images/{image_id}/tasks",
+     .policy = "get_image",
+     .check = rules::get_image,
+     .handler = tasks,
+     .target = image_target},
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace

@@ -18,9 +18,7 @@ using api::Route;
 
 constexpr std::size_t most_properties = 128, most_tags = 128;
 
-std::optional<std::string> text_or_null(const json::value& value) {
-    return value.is_null() ? std::nullopt : std::optional(str(value.get_string()));
-}
+std::optional<std::string> text_or_null(const json::value& value) { return value.is_null() ? std::nullopt : std::optional(str(value.get_string())); }
 
 // Sets a checked attribute or property.
 void assign(Image& image, const std::string& name, const json::value& value) {
@@ -46,8 +44,8 @@ void check_limits(const Image& image) {
         throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image properties. Attempted: " +
                                          std::to_string(image.properties.size()) + ", Maximum: " + std::to_string(most_properties));
     if (image.tags.size() > most_tags)
-        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image tags. Attempted: " + std::to_string(image.tags.size()) +
-                                         ", Maximum: " + std::to_string(most_tags));
+        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image tags. Attempted: " +
+                                         std::to_string(image.tags.size()) + ", Maximum: " + std::to_string(most_tags));
 }
 
 void enforce_visibility(const Call& call, const std::string& visibility, const json::object& target) {
@@ -77,7 +75,8 @@ Reply create(Call& call) {
     Image image = image_from(body);
     if (!body.contains("owner") && !call.who.project_id.empty()) image.owner = call.who.project_id;
     const json::object target{{"project_id", image.owner.value_or("")}, {"owner", image.owner.value_or("")}, {"visibility", image.visibility}};
-    if (!call.allowed("add_image", target)) throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
+    if (!call.allowed("add_image", target))
+        throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
     enforce_visibility(call, image.visibility, target);
     if (image.id.empty()) image.id = new_uuid();
     image.created_at = image.updated_at = now_micros();
@@ -157,9 +156,19 @@ Reply remove(Call& call) {
 constexpr Route table[] = {
     {.method = "POST", .path = "/v2/images", .policy = "add_image", .check = rules::member, .handler = create, .status = 201, .any_body = true},
     {.method = "GET", .path = "/v2/images/{image_id}", .policy = "get_image", .check = rules::get_image, .handler = show, .target = image_target},
-    {.method = "PATCH", .path = "/v2/images/{image_id}", .policy = "modify_image", .check = rules::member, .handler = update, .any_body = true,
+    {.method = "PATCH",
+     .path = "/v2/images/{image_id}",
+     .policy = "modify_image",
+     .check = rules::member,
+     .handler = update,
+     .any_body = true,
      .target = image_target},
-    {.method = "DELETE", .path = "/v2/images/{image_id}", .policy = "delete_image", .check = rules::member, .handler = remove, .status = 204,
+    {.method = "DELETE",
+     .path = "/v2/images/{image_id}",
+     .policy = "delete_image",
+     .check = rules::member,
+     .handler = remove,
+     .status = 204,
      .target = image_target_for_delete},
 };
 static_assert(api::sound(std::span<const Route>(table)));

@@ -64,7 +64,8 @@ std::vector<api::Sort> asked_order(const Call& call) {
     }
     if (directions.size() > 1 && directions.size() != keys.size()) refuse("Number of sort dirs does not match the number of sort keys");
     for (std::size_t i = 0; i < keys.size(); ++i)
-        order.push_back({std::string(sort_expression(trim(keys[i]))), directions.empty() || descending(trim(directions[directions.size() == 1 ? 0 : i]))});
+        order.push_back(
+            {std::string(sort_expression(trim(keys[i]))), directions.empty() || descending(trim(directions[directions.size() == 1 ? 0 : i]))});
     if (keys.empty()) order.push_back({"t.created_at", directions.empty() || descending(trim(directions[0]))});
     return order;
 }
@@ -74,7 +75,8 @@ std::vector<api::Sort> full_order(const Call& call) {
     std::vector<api::Sort> order = asked_order(call);
     const bool direction = order.front().descending;
     for (const std::string_view last : {"t.created_at", "t.id"})
-        if (std::none_of(order.begin(), order.end(), [&](const api::Sort& s) { return s.expression == last; })) order.push_back({std::string(last), direction});
+        if (std::none_of(order.begin(), order.end(), [&](const api::Sort& s) { return s.expression == last; }))
+            order.push_back({std::string(last), direction});
     return order;
 }
 
@@ -127,13 +129,14 @@ void filter_text(Select& select, std::string_view column, const std::string& val
 
 void filter_time(Select& select, const std::string& column, const std::string& value) {
     static constexpr std::pair<std::string_view, std::string_view> operators[] = {{"neq", "<>"}, {"eq", "="},   {"gte", ">="},
-                                                                                 {"gt", ">"},   {"lte", "<="}, {"lt", "<"}};
+                                                                                  {"gt", ">"},   {"lte", "<="}, {"lt", "<"}};
     std::string_view comparison = "=", operand = value;
     if (!parse_iso8601(value)) {
         const std::size_t colon = value.find(':');
         const std::string_view op = std::string_view(value).substr(0, colon);
         const auto known = std::find_if(std::begin(operators), std::end(operators), [op](const auto& o) { return o.first == op; });
-        if (colon != std::string::npos && known == std::end(operators)) refuse("Unable to filter by unknown operator '" + std::string(op.substr(0, 100)) + "'.");
+        if (colon != std::string::npos && known == std::end(operators))
+            refuse("Unable to filter by unknown operator '" + std::string(op.substr(0, 100)) + "'.");
         if (known != std::end(operators)) comparison = known->second;
         operand = colon == std::string::npos ? operand : operand.substr(colon + 1);
     }
@@ -155,7 +158,8 @@ bool filter_range(Select& select, std::string_view name, const std::string& valu
 
 bool strict_boolean(const std::string& value, std::string_view name) {
     const std::string text = lower(value);
-    if (text != "true" && text != "false") refuse("Invalid value '" + value.substr(0, 100) + "' for '" + std::string(name) + "' filter. Valid values are 'true' or 'false'.");
+    if (text != "true" && text != "false")
+        refuse("Invalid value '" + value.substr(0, 100) + "' for '" + std::string(name) + "' filter. Valid values are 'true' or 'false'.");
     return text == "true";
 }
 
@@ -184,11 +188,13 @@ void add_visibility(Select& select, const Call& call) {
         refuse("Invalid status: " + member_status.substr(0, 100));
     const std::string visibility = call.query.get("visibility").value_or("");
     constexpr std::string_view known[] = {"", "community", "public", "private", "shared", "all"};
-    if (std::find(std::begin(known), std::end(known), visibility) == std::end(known)) refuse("Invalid visibility value: " + visibility.substr(0, 100));
+    if (std::find(std::begin(known), std::end(known), visibility) == std::end(known))
+        refuse("Invalid visibility value: " + visibility.substr(0, 100));
     const std::string& project = call.who.project_id;
     if (!call.who.is_admin) {
         std::string condition =
-            "t.visibility = 'public' OR t.visibility = 'community' OR t.owner = ? OR (t.visibility = 'shared' AND EXISTS (SELECT 1 FROM image_members m "
+            "t.visibility = 'public' OR t.visibility = 'community' OR t.owner = ? OR (t.visibility = 'shared' AND EXISTS (SELECT 1 FROM "
+            "image_members m "
             "WHERE m.image_id = t.id AND m.member = ?";
         select.parameters.insert(select.parameters.end(), {Value(project), Value(project)});
         if (member_status != "all") {
@@ -217,10 +223,8 @@ Select select_of(Tx& tx, const Call& call) {
     select.add("t.os_hidden = ?", {strict_boolean(call.query.get("os_hidden").value_or("false"), "os_hidden")});
     for (const auto& [name, value] : call.query.items()) {
         if (std::find(std::begin(control), std::end(control), name) != std::end(control)) continue;
-        if (name == "tag")
-            select.add("EXISTS (SELECT 1 FROM image_tags g WHERE g.image_id = t.id AND g.value = ?)", {trim(value)});
-        else
-            filter_one(select, name, value);
+        if (name == "tag") select.add("EXISTS (SELECT 1 FROM image_tags g WHERE g.image_id = t.id AND g.value = ?)", {trim(value)});
+        else filter_one(select, name, value);
     }
     select.order = full_order(call);
     if (const auto marker = call.query.get("marker")) add_marker(select, tx, call, *marker);

@@ -49,7 +49,8 @@ Reply create(Call& call) {
     if (!member) throw Error(Errc::bad_request, "Member to be added not specified");
     if (!member->is_string() || member->get_string().empty()) throw Error(Errc::bad_request, "Member can't be empty");
     const std::string id = str(member->get_string());
-    if (utf8_length(id) > 255 || !is_utf8(id) || id.find('\0') != std::string::npos) throw Error(Errc::bad_request, "Member is longer than 255 characters");
+    if (utf8_length(id) > 255 || !is_utf8(id) || id.find('\0') != std::string::npos)
+        throw Error(Errc::bad_request, "Member is longer than 255 characters");
     return call.store().write([&](Tx& tx) -> Reply {
         const Image image = shared_image(call, tx, "Not allowed to create members for image");
         if (!is_owner(call, image)) throw Error(Errc::forbidden, "Not allowed to create members for image " + image.id + ".");
@@ -75,7 +76,8 @@ Reply update(Call& call) {
         const Image image = shared_image(call, tx, "Not allowed to update members for image");
         const std::string& member = call.arg("member_id");
         visible_member(call, tx, image, member);
-        if (!call.who.is_admin && member != call.who.project_id) throw Error(Errc::forbidden, "Not allowed to update members for image " + image.id + ".");
+        if (!call.who.is_admin && member != call.who.project_id)
+            throw Error(Errc::forbidden, "Not allowed to update members for image " + image.id + ".");
         tx.exec("UPDATE image_members SET status = ?, updated_at = ? WHERE image_id = ? AND member = ?", {value, now_micros(), image.id, member});
         return member_view(visible_member(call, tx, image, member));
     });
@@ -111,16 +113,39 @@ Reply remove(Call& call) {
 }
 
 constexpr Route table[] = {
-    {.method = "POST", .path = "/v2/images/{image_id}/members", .policy = "add_member", .check = rules::member, .handler = create, .any_body = true,
+    {.method = "POST",
+     .path = "/v2/images/{image_id}/members",
+     .policy = "add_member",
+     .check = rules::member,
+     .handler = create,
+     .any_body = true,
      .target = image_target},
-    {.method = "GET", .path = "/v2/images/{image_id}/members", .policy = "get_members", .check = rules::reader_or_image_member, .handler = list,
+    {.method = "GET",
+     .path = "/v2/images/{image_id}/members",
+     .policy = "get_members",
+     .check = rules::reader_or_image_member,
+     .handler = list,
      .target = image_target},
-    {.method = "GET", .path = "/v2/images/{image_id}/members/{member_id}", .policy = "get_member", .check = rules::reader_or_image_member, .handler = show,
+    {.method = "GET",
+     .path = "/v2/images/{image_id}/members/{member_id}",
+     .policy = "get_member",
+     .check = rules::reader_or_image_member,
+     .handler = show,
      .target = image_target},
-    {.method = "PUT", .path = "/v2/images/{image_id}/members/{member_id}", .policy = "modify_member", .check = rules::image_member, .handler = update,
-     .any_body = true, .target = image_target},
-    {.method = "DELETE", .path = "/v2/images/{image_id}/members/{member_id}", .policy = "delete_member", .check = rules::member, .handler = remove,
-     .status = 204, .target = image_target},
+    {.method = "PUT",
+     .path = "/v2/images/{image_id}/members/{member_id}",
+     .policy = "modify_member",
+     .check = rules::image_member,
+     .handler = update,
+     .any_body = true,
+     .target = image_target},
+    {.method = "DELETE",
+     .path = "/v2/images/{image_id}/members/{member_id}",
+     .policy = "delete_member",
+     .check = rules::member,
+     .handler = remove,
+     .status = 204,
+     .target = image_target},
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace

@@ -20,7 +20,8 @@ Reply add(Call& call) {
     call.store().write([&](Tx& tx) {
         Image image = visible_image(call, tx, call.arg("image_id"), "Image {} not found.");
         if (!image.tags.insert(tag).second) return;
-        if (image.tags.size() > most_tags) throw Error(Errc::too_large, "Image tag limit exceeded for image " + image.id + ": Maximum: " + std::to_string(most_tags));
+        if (image.tags.size() > most_tags)
+            throw Error(Errc::too_large, "Image tag limit exceeded for image " + image.id + ": Maximum: " + std::to_string(most_tags));
         save_image(tx, image);
     });
     return {};
@@ -36,9 +37,19 @@ Reply remove(Call& call) {
 }
 
 constexpr Route table[] = {
-    {.method = "PUT", .path = "/v2/images/{image_id}/tags/{tag}", .policy = "modify_image", .check = rules::member, .handler = add, .status = 204,
+    {.method = "PUT",
+     .path = "/v2/images/{image_id}/tags/{tag}",
+     .policy = "modify_image",
+     .check = rules::member,
+     .handler = add,
+     .status = 204,
      .target = image_target},
-    {.method = "DELETE", .path = "/v2/images/{image_id}/tags/{tag}", .policy = "modify_image", .check = rules::member, .handler = remove, .status = 204,
+    {.method = "DELETE",
+     .path = "/v2/images/{image_id}/tags/{tag}",
+     .policy = "modify_image",
+     .check = rules::member,
+     .handler = remove,
+     .status = 204,
      .target = image_target},
 };
 static_assert(api::sound(std::span<const Route>(table)));

@@ -18,7 +18,8 @@ namespace pilvi::network_agent {
 namespace {
 
 // Calls `use(type, payload)` for each attribute in a buffer that the kernel wrote.
-template <class F> void attributes(std::string_view buffer, F use) {
+template <class F>
+void attributes(std::string_view buffer, F use) {
     while (buffer.size() >= sizeof(nlattr)) {
         nlattr head{};
         std::memcpy(&head, buffer.data(), sizeof(head));
@@ -116,7 +117,8 @@ int delete_connections(const std::function<bool(const Connection&)>& stale) {
     }
     for (const auto& original : victims) {
         std::string text = message(IPCTNL_MSG_CT_DELETE, NLM_F_ACK, nested(CTA_TUPLE_ORIG, original));
-        if (::send(fd.get(), text.data(), text.size(), 0) > 0) (void)::recv(fd.get(), buffer.data(), buffer.size(), 0);  // gone by itself: good as well
+        if (::send(fd.get(), text.data(), text.size(), 0) > 0)
+            (void)::recv(fd.get(), buffer.data(), buffer.size(), 0);  // gone by itself: good as well
     }
     return static_cast<int>(victims.size());
 }

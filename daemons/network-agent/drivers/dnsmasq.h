@@ -16,7 +16,7 @@ public:
     // The pid of the network's running dnsmasq, 0 where there is none. No process is started.
     int pid(const std::string& network_id) const;
     void start(const std::string& network_id, const std::string& network_namespace);
-    void reload(const std::string& network_id) const;   // SIGHUP: reads hosts and options again
+    void reload(const std::string& network_id) const;  // SIGHUP: reads hosts and options again
     // Ends it (SIGTERM, SIGKILL after 2 s); nothing where it does not run.
     void stop(const std::string& network_id) const;
     // Removes the network's directory.

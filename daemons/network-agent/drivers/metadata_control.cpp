@@ -79,9 +79,7 @@ std::set<std::string> MetadataControl::list() {
     return networks;
 }
 
-void MetadataControl::add(const std::string& name, const UniqueFd& listening) {
-    call({{"op", "add"}, {"network", name}}, listening.get());
-}
+void MetadataControl::add(const std::string& name, const UniqueFd& listening) { call({{"op", "add"}, {"network", name}}, listening.get()); }
 
 void MetadataControl::remove(const std::string& name) { call({{"op", "remove"}, {"network", name}}); }
 

@@ -276,7 +276,8 @@ void Namespaces::apply(const NamespacePlan& plan, const NamespaceState& state, c
     if (changes.fresh_devices) {  // an outside end whose inside is gone would be in the way
         std::set<std::string> here = device_names();
         for (const auto& device : plan.devices) {
-            if (!state.devices.contains(device.inside) && here.contains(device.outside)) outside.insert(outside.begin(), "link del " + device.outside);
+            if (!state.devices.contains(device.inside) && here.contains(device.outside))
+                outside.insert(outside.begin(), "link del " + device.outside);
         }
     }
     if (!outside.empty()) runner_.check(Command{.argv = {"/usr/bin/ip", "-batch", "-"}, .input = join(outside, "\n") + "\n"});

@@ -23,14 +23,14 @@ struct DeviceState {
 struct NamespaceState {
     bool exists = false;
     std::map<std::string, DeviceState> devices;
-    std::set<std::string> routes;     // IPv4: "0.0.0.0/0 via 10.0.0.1 dev qg-..."; connected ones left out
+    std::set<std::string> routes;  // IPv4: "0.0.0.0/0 via 10.0.0.1 dev qg-..."; connected ones left out
 };
 
 // A service's namespace as it must be.
 struct NamespacePlan {
     struct Device {
-        std::string inside;      // name in the namespace
-        std::string outside;     // name of the veth's other end, a port of br-int
+        std::string inside;   // name in the namespace
+        std::string outside;  // name of the veth's other end, a port of br-int
         std::string mac;
         int mtu = 1450;
         std::vector<std::string> addresses;  // "10.0.0.1/24"
@@ -39,7 +39,7 @@ struct NamespacePlan {
     struct Route {
         std::string destination;  // prefix
         std::string via;
-        std::string device;       // where `via` is on no connected prefix: on-link through it; "" otherwise
+        std::string device;  // where `via` is on no connected prefix: on-link through it; "" otherwise
         bool operator==(const Route&) const = default;
     };
     std::string name;

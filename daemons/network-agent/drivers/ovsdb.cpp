@@ -118,7 +118,7 @@ OvsSnapshot parse_snapshot(const json::value& result) {
     std::map<std::string, OvsInterface> interfaces;
     for (const auto& item : rows_of(result, 3)) {
         const auto& row = item.as_object();
-        OvsInterface interface{.name = text_of(row, "name"), .type = text_of(row, "type"), .ofport = integer_of(row, "ofport", -1)};
+        OvsInterface interface { .name = text_of(row, "name"), .type = text_of(row, "type"), .ofport = integer_of(row, "ofport", -1) };
         interface.error = text_of(row, "error");
         interface.external_ids = map_of(row, "external_ids");
         interface.options = map_of(row, "options");
@@ -179,7 +179,8 @@ json::value OvsDb::call(std::string_view method, const json::array& params) {
         json::value message = receive();
         const auto& object = message.as_object();
         if (string_or(object, "method") == "echo") {
-            send_all(connection_.get(), to_text(json::object{{"result", array_or_empty(object, "params")}, {"error", nullptr}, {"id", object.at("id")}}));
+            send_all(connection_.get(),
+                     to_text(json::object{{"result", array_or_empty(object, "params")}, {"error", nullptr}, {"id", object.at("id")}}));
             continue;
         }
         if (integer_or(object, "id", -1) != id) continue;

@@ -14,8 +14,8 @@ using StringMap = std::map<std::string, std::string>;
 
 struct OvsInterface {
     std::string name;
-    std::string type;          // "", "internal", "patch", "vxlan"
-    int ofport = -1;           // -1: no such device (see error)
+    std::string type;  // "", "internal", "patch", "vxlan"
+    int ofport = -1;   // -1: no such device (see error)
     std::string error;
     StringMap external_ids;
     StringMap options;
@@ -24,7 +24,7 @@ struct OvsInterface {
 struct OvsPort {
     std::string name;
     std::string bridge;
-    int tag = 0;               // 0: none
+    int tag = 0;  // 0: none
     StringMap other_config;
     std::vector<OvsInterface> interfaces;
 };
@@ -37,8 +37,8 @@ struct OvsBridge {
 
 struct OvsSnapshot {
     std::map<std::string, OvsBridge> bridges;
-    std::map<std::string, OvsPort> ports;           // by port name
-    StringMap external_ids;                          // of the Open_vSwitch row
+    std::map<std::string, OvsPort> ports;  // by port name
+    StringMap external_ids;                // of the Open_vSwitch row
     std::string version;
 };
 

@@ -17,8 +17,8 @@ inline constexpr const char* owner_key = "pilvi-owner";
 inline constexpr const char* owner_value = "network-agent";
 
 struct BridgeSettings {
-    std::string datapath;                               // "system" or "netdev"
-    std::map<std::string, std::string> mappings;        // physical network -> bridge
+    std::string datapath;                         // "system" or "netdev"
+    std::map<std::string, std::string> mappings;  // physical network -> bridge
 };
 
 // "system", "netdev": as configured; "auto": what br-int has, else system where the kernel has the datapath (`kernel`).

@@ -68,8 +68,8 @@ std::string dhcp_name(std::string_view text) {
 DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports, const std::string& directory, const std::string& user) {
     const OwnPort& server = *network.dhcp_port;
     DhcpPlan plan;
-    NamespacePlan::Device device{.inside = device_name("ns-", server.id), .outside = device_name("tap", server.id), .mac = server.mac,
-                                 .mtu = network.mtu, .addresses = {}};
+    NamespacePlan::Device device{
+        .inside = device_name("ns-", server.id), .outside = device_name("tap", server.id), .mac = server.mac, .mtu = network.mtu, .addresses = {}};
     plan.space.name = dhcp_namespace(network.id);
     std::string ranges;
     std::map<std::string, const Subnet*> served;
@@ -82,7 +82,8 @@ DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports
         }
         if (!subnet->enable_dhcp || subnet->version() != 4) continue;
         served[subnet->id] = subnet;
-        ranges += fmt::format("dhcp-range=set:{},{},static,{},{}s\n", tag_of(*subnet), subnet->cidr.network().text(), subnet->cidr.netmask(), lease_seconds);
+        ranges += fmt::format("dhcp-range=set:{},{},static,{},{}s\n", tag_of(*subnet), subnet->cidr.network().text(), subnet->cidr.netmask(),
+                              lease_seconds);
         plan.options += subnet_options(network, *subnet, fixed.address);
     }
     device.addresses.push_back(fmt::format("{}/32", metadata_address));

@@ -24,9 +24,9 @@ using FlowSet = std::map<std::string, std::string>;
 struct WiredPort {
     std::string id;
     int ofport = 0;
-    int vlan = 0;              // the network's local VLAN
+    int vlan = 0;  // the network's local VLAN
     std::string mac;
-    bool filtered = true;      // anti-spoofing and security groups
+    bool filtered = true;                // anti-spoofing and security groups
     std::vector<AddressPair> addresses;  // fixed addresses with the port's MAC, then the allowed pairs
     std::vector<std::string> security_groups;
 };
@@ -36,9 +36,9 @@ struct WiredNetwork {
     enum class Remote { none, tunnel, flat, vlan };
     int vlan = 0;
     Remote remote = Remote::none;
-    int remote_ofport = 0;      // on br-int: patch-tun or int-<bridge>
-    int segmentation_id = 0;    // VNI or VLAN id
-    std::string bridge;         // flat, vlan: the provider bridge
+    int remote_ofport = 0;    // on br-int: patch-tun or int-<bridge>
+    int segmentation_id = 0;  // VNI or VLAN id
+    std::string bridge;       // flat, vlan: the provider bridge
 };
 
 // Numbers of the conjunctions of remote groups: the same key keeps its number as long as the object lives.

@@ -18,9 +18,7 @@ std::string link_local(const std::string& mac) {
     return fmt::format("fe80::{:02x}{:02x}:{:02x}ff:fe{:02x}:{:02x}{:02x}", byte(0) ^ 2u, byte(1), byte(2), byte(3), byte(4), byte(5));
 }
 
-std::string prefix_text(const Cidr& cidr) {
-    return cidr.prefix == cidr.address.bits() ? cidr.address.text() : cidr.text();
-}
+std::string prefix_text(const Cidr& cidr) { return cidr.prefix == cidr.address.bits() ? cidr.address.text() : cidr.text(); }
 
 std::set<std::string> macs_of(const WiredPort& port) {
     std::set<std::string> macs{port.mac};
@@ -42,7 +40,8 @@ void base_egress(FlowSet& flows, const WiredPort& port) {
         add(95, fmt::format("dl_src={},udp,nw_src=0.0.0.0,tp_src=68,tp_dst=67", mac), "resubmit(,73)");
         std::string local = link_local(mac);
         add(95, fmt::format("dl_src={},udp6,ipv6_src={},tp_src=546,tp_dst=547", mac, local), "resubmit(,73)");
-        for (int type : {131, 132, 133, 135, 143}) add(95, fmt::format("dl_src={},icmp6,ipv6_src={},icmp_type={}", mac, local, type), "resubmit(,73)");
+        for (int type : {131, 132, 133, 135, 143})
+            add(95, fmt::format("dl_src={},icmp6,ipv6_src={},icmp_type={}", mac, local, type), "resubmit(,73)");
         for (int type : {133, 135, 143}) add(95, fmt::format("dl_src={},icmp6,ipv6_src=::,icmp_type={}", mac, type), "resubmit(,73)");
         add(95, fmt::format("dl_src={},icmp6,icmp_type=136,nd_target={}", mac, local), "resubmit(,73)");
         add(90, fmt::format("dl_src={},ipv6,ipv6_src={}", mac, local), fmt::format("ct(table=72,zone={})", port.vlan));
@@ -102,8 +101,10 @@ void filtered_port(FlowSet& flows, const WiredPort& port) {
 
 std::string to_remote(const WiredNetwork& network) {
     switch (network.remote) {
-        case WiredNetwork::Remote::none: return {};
-        default: break;
+        case WiredNetwork::Remote::none:
+            return {};
+        default:
+            break;
     }
     return fmt::format("push_vlan:0x8100,set_field:{}->vlan_vid,output:{}", 4096 + network.vlan, network.remote_ofport);
 }
@@ -112,7 +113,8 @@ std::string to_remote(const WiredNetwork& network) {
 void remote_side(FlowSet& flows, const WiredNetwork& network) {
     std::string enter = fmt::format("load:{}->NXM_NX_REG6[],resubmit(,73)", network.vlan);
     switch (network.remote) {
-        case WiredNetwork::Remote::none: return;
+        case WiredNetwork::Remote::none:
+            return;
         case WiredNetwork::Remote::tunnel:
             flows[key(0, 50, fmt::format("in_port={},dl_vlan={}", network.remote_ofport, network.vlan))] = "pop_vlan," + enter;
             return;

@@ -15,12 +15,11 @@ constexpr int conjunction_priority = 70;
 
 // IANA numbers of the names that the Network API takes.
 std::optional<int> protocol_number(const std::string& text) {
-    static const std::map<std::string, int> names = {
-        {"ah", 51},         {"dccp", 33},       {"egp", 8},        {"esp", 50},      {"gre", 47},       {"hopopt", 0},
-        {"icmp", 1},        {"icmpv6", 58},     {"igmp", 2},       {"ip", 0},        {"ipip", 4},       {"ipv6-encap", 41},
-        {"ipv6-frag", 44},  {"ipv6-icmp", 58},  {"ipv6-nonxt", 59}, {"ipv6-opts", 60}, {"ipv6-route", 43}, {"ospf", 89},
-        {"pgm", 113},       {"rsvp", 46},       {"sctp", 132},     {"tcp", 6},       {"udp", 17},       {"udplite", 136},
-        {"vrrp", 112}};
+    static const std::map<std::string, int> names = {{"ah", 51},        {"dccp", 33},       {"egp", 8},        {"esp", 50},       {"gre", 47},
+                                                     {"hopopt", 0},     {"icmp", 1},        {"icmpv6", 58},    {"igmp", 2},       {"ip", 0},
+                                                     {"ipip", 4},       {"ipv6-encap", 41}, {"ipv6-frag", 44}, {"ipv6-icmp", 58}, {"ipv6-nonxt", 59},
+                                                     {"ipv6-opts", 60}, {"ipv6-route", 43}, {"ospf", 89},      {"pgm", 113},      {"rsvp", 46},
+                                                     {"sctp", 132},     {"tcp", 6},         {"udp", 17},       {"udplite", 136},  {"vrrp", 112}};
     if (auto known = names.find(text); known != names.end()) return known->second;
     auto number = parse_integer(text);
     if (!number || *number < 0 || *number > 255) return std::nullopt;
@@ -45,7 +44,8 @@ std::vector<std::string> protocol_matches(const SecurityRule& rule, std::string&
         if (!rule.port_min && rule.port_max) defect = "ICMP code without type";
         if (match.starts_with("ip,") && rule.port_min) defect = "ICMPv6 type in IPv4";
         if (rule.port_min) {
-            if (*rule.port_min < 0 || *rule.port_min > 255 || rule.port_max.value_or(0) < 0 || rule.port_max.value_or(0) > 255) defect = "ICMP type or code";
+            if (*rule.port_min < 0 || *rule.port_min > 255 || rule.port_max.value_or(0) < 0 || rule.port_max.value_or(0) > 255)
+                defect = "ICMP type or code";
             match += fmt::format(",icmp_type={}", *rule.port_min);
             if (rule.port_max) match += fmt::format(",icmp_code={}", *rule.port_max);
         }
@@ -89,7 +89,8 @@ public:
     void plain(const SecurityRule& rule, const std::vector<std::string>& matches) {
         Direction direction = direction_of(port_, rule);
         std::string address;
-        if (rule.remote_prefix && rule.remote_prefix->prefix > 0) address = fmt::format(",{}={}", direction.address_field, rule.remote_prefix->text());
+        if (rule.remote_prefix && rule.remote_prefix->prefix > 0)
+            address = fmt::format(",{}={}", direction.address_field, rule.remote_prefix->text());
         for (const auto& match : matches) accept(direction, plain_priority, match + address);
     }
 

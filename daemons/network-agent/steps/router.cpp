@@ -8,8 +8,11 @@ namespace {
 
 NamespacePlan::Device device_of(const OwnPort& port, const char* prefix, const std::map<std::string, Network>& networks) {
     auto network = networks.find(port.network_id);
-    NamespacePlan::Device device{.inside = device_name(prefix, port.id), .outside = device_name("tap", port.id), .mac = port.mac,
-                                 .mtu = network == networks.end() ? 1450 : network->second.mtu, .addresses = {}};
+    NamespacePlan::Device device{.inside = device_name(prefix, port.id),
+                                 .outside = device_name("tap", port.id),
+                                 .mac = port.mac,
+                                 .mtu = network == networks.end() ? 1450 : network->second.mtu,
+                                 .addresses = {}};
     for (const auto& fixed : port.fixed_ips) {
         int length = fixed.address.bits();
         for (const auto& subnet : port.subnets) {
@@ -43,7 +46,9 @@ std::string router_ruleset(const Router& router) {
     if (!address.empty()) {
         std::string device = device_name("qg-", router.gateway->id);
         // Marked: came in from outside, so a DNATed packet keeps its source.
-        text += fmt::format("  chain mark_external {{\n    type filter hook prerouting priority mangle; policy accept;\n    iifname \"{}\" meta mark set 0x2\n  }}\n", device);
+        text += fmt::format(
+            "  chain mark_external {{\n    type filter hook prerouting priority mangle; policy accept;\n    iifname \"{}\" meta mark set 0x2\n  }}\n",
+            device);
         text += fmt::format("  chain prerouting {{\n    type nat hook prerouting priority dstnat; policy accept;\n{}  }}\n", dnat);
         text += fmt::format("  chain output {{\n    type nat hook output priority -100; policy accept;\n{}  }}\n", dnat);
         std::string source = fmt::format("    snat to {}\n", address);

@@ -11,9 +11,7 @@
 
 namespace pilvi::network {
 
-inline Error invalid_input(const std::string& what) {
-    return {Errc::bad_request, "Invalid input for operation: " + what + ".", "InvalidInput"};
-}
+inline Error invalid_input(const std::string& what) { return {Errc::bad_request, "Invalid input for operation: " + what + ".", "InvalidInput"}; }
 inline Error bad_request(std::string_view resource, const std::string& what) {
     return {Errc::bad_request, fmt::format("Bad {} request: {}.", resource, what), "BadRequest"};
 }

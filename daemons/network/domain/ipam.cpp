@@ -41,8 +41,7 @@ std::string shown(const json::value& value) { return to_text(value); }
 std::vector<Pool> default_pools(const Cidr& subnet, const std::optional<IpAddress>& gateway) {
     if (subnet.network() == subnet.last()) return {{subnet.network(), subnet.last()}};
     const Span span = usable(subnet);
-    if (!gateway || gateway->version() != subnet.address.version() || *gateway < span.first || *gateway > span.last)
-        return {{span.first, span.last}};
+    if (!gateway || gateway->version() != subnet.address.version() || *gateway < span.first || *gateway > span.last) return {{span.first, span.last}};
     std::vector<Pool> pools;
     if (*gateway > span.first) pools.push_back({span.first, before(*gateway)});
     if (*gateway < span.last) pools.push_back({gateway->plus(1), span.last});
@@ -58,8 +57,8 @@ std::vector<Pool> parse_pools(const json::array& pools, const Cidr& subnet) {
         if (!first || !last || first->version() != subnet.address.version() || last->version() != subnet.address.version() || *last < *first)
             throw bad("InvalidAllocationPool", fmt::format("The allocation pool {} is not valid.", shown(item)));
         if (*first < span.first || *last > span.last)
-            throw bad("OutOfBoundsAllocationPool", fmt::format("The allocation pool {} spans beyond the subnet cidr {}.", Pool{*first, *last}.text(),
-                                                               subnet.text()));
+            throw bad("OutOfBoundsAllocationPool",
+                      fmt::format("The allocation pool {} spans beyond the subnet cidr {}.", Pool{*first, *last}.text(), subnet.text()));
         for (const Pool& other : out)
             if (*first <= other.last && other.first <= *last)
                 throw conflict("OverlappingAllocationPools", fmt::format("Found overlapping allocation pools: {} {} for subnet {}.", other.text(),
@@ -100,16 +99,15 @@ bool usable_on(const Cidr& subnet, const IpAddress& address, std::string_view de
     return address != subnet.network() && address != subnet.last();
 }
 
-std::int64_t offset_of(const Cidr& subnet, const IpAddress& address) {
-    return static_cast<std::int64_t>(low64(address) - low64(subnet.network()));
-}
+std::int64_t offset_of(const Cidr& subnet, const IpAddress& address) { return static_cast<std::int64_t>(low64(address) - low64(subnet.network())); }
 
 IpAddress at_offset(const Cidr& subnet, std::int64_t offset) { return subnet.network().plus(static_cast<std::uint64_t>(offset)); }
 
 std::pair<std::int64_t, std::int64_t> offsets_of(const Cidr& subnet, const Pool& pool) {
     constexpr auto top = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
     const IpAddress base = subnet.network();
-    return {static_cast<std::int64_t>(std::min(base.distance_to(pool.first), top)), static_cast<std::int64_t>(std::min(base.distance_to(pool.last), top))};
+    return {static_cast<std::int64_t>(std::min(base.distance_to(pool.first), top)),
+            static_cast<std::int64_t>(std::min(base.distance_to(pool.last), top))};
 }
 
 IpAddress eui64(const Cidr& subnet, std::string_view mac) {

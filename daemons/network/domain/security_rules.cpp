@@ -14,15 +14,16 @@ struct Protocol {
     int number;
 };
 constexpr Protocol protocols[] = {
-    {"ah", 51},         {"dccp", 33},       {"egp", 8},         {"esp", 50},       {"gre", 47},   {"hopopt", 0}, {"icmp", 1}, {"igmp", 2},
-    {"ip", 0},          {"ipip", 4},        {"ipv6-encap", 41}, {"ipv6-frag", 44}, {"ipv6-icmp", 58}, {"icmpv6", 58}, {"ipv6-nonxt", 59},
-    {"ipv6-opts", 60},  {"ipv6-route", 43}, {"ospf", 89},       {"pgm", 113},      {"rsvp", 46},  {"sctp", 132}, {"tcp", 6},  {"udp", 17},
-    {"udplite", 136},   {"vrrp", 112},
+    {"ah", 51},         {"dccp", 33},      {"egp", 8},         {"esp", 50},        {"gre", 47},       {"hopopt", 0},     {"icmp", 1},
+    {"igmp", 2},        {"ip", 0},         {"ipip", 4},        {"ipv6-encap", 41}, {"ipv6-frag", 44}, {"ipv6-icmp", 58}, {"icmpv6", 58},
+    {"ipv6-nonxt", 59}, {"ipv6-opts", 60}, {"ipv6-route", 43}, {"ospf", 89},       {"pgm", 113},      {"rsvp", 46},      {"sctp", 132},
+    {"tcp", 6},         {"udp", 17},       {"udplite", 136},   {"vrrp", 112},
 };
 constexpr int with_ports[] = {6, 17, 33, 132, 136};
 constexpr int only_ipv6[] = {41, 43, 44, 58, 59, 60};
 
-template <std::size_t N> bool one_of(const int (&list)[N], int number) {
+template <std::size_t N>
+bool one_of(const int (&list)[N], int number) {
     for (const int n : list)
         if (n == number) return true;
     return false;
@@ -31,9 +32,11 @@ template <std::size_t N> bool one_of(const int (&list)[N], int number) {
 Error unknown_protocol(const json::value& value) {
     std::string names;
     for (const Protocol& p : protocols) names += (names.empty() ? "'" : ", '") + std::string(p.name) + "'";
-    return bad("SecurityGroupRuleInvalidProtocol",
-               fmt::format("Security group rule protocol {} not supported. Only protocol values [None, {}] and integer representations [0 to 255] are "
-                           "supported.", value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value), names));
+    return bad(
+        "SecurityGroupRuleInvalidProtocol",
+        fmt::format("Security group rule protocol {} not supported. Only protocol values [None, {}] and integer representations [0 to 255] are "
+                    "supported.",
+                    value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value), names));
 }
 
 bool null(const json::object& rule, std::string_view key) {
@@ -45,8 +48,7 @@ void check_tcp_like(const json::object& rule) {
     const bool both = !null(rule, "port_range_min") && !null(rule, "port_range_max");
     const std::int64_t low = integer_or(rule, "port_range_min", -1), high = integer_or(rule, "port_range_max", -1);
     if (low == 0 || high == 0) throw bad("SecurityGroupInvalidPortValue", "Invalid value for port 0");
-    if (!both || low > high)
-        throw bad("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max");
+    if (!both || low > high) throw bad("SecurityGroupInvalidPortRange", "For TCP/UDP protocols, port_range_min must be <= port_range_max");
 }
 
 void check_icmp(const json::object& rule) {
@@ -61,8 +63,7 @@ void check_icmp(const json::object& rule) {
 
 void check_ports(const json::object& rule) {
     if (null(rule, "port_range_min") && null(rule, "port_range_max")) return;
-    if (null(rule, "protocol"))
-        throw bad("SecurityGroupProtocolRequiredWithPorts", "Must also specify protocol if port range is given.");
+    if (null(rule, "protocol")) throw bad("SecurityGroupProtocolRequiredWithPorts", "Must also specify protocol if port range is given.");
     const int number = protocol_number(string_or(rule, "protocol"));
     if (one_of(with_ports, number)) return check_tcp_like(rule);
     if (number == 1 || number == 58) return check_icmp(rule);
@@ -98,7 +99,8 @@ json::value convert_port(const json::value& value) {
     if (value.is_int64()) port = value.get_int64();
     if (value.is_string()) port = parse_integer(str(value.get_string()));
     if (!port || *port < 0 || *port > 65535)
-        throw bad("SecurityGroupInvalidPortValue", "Invalid value for port " + (value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
+        throw bad("SecurityGroupInvalidPortValue",
+                  "Invalid value for port " + (value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
     return *port;
 }
 
@@ -106,15 +108,17 @@ json::value convert_ethertype(const json::value& value) {
     if (value.is_string())
         for (const std::string_view known : {"IPv4", "IPv6"})
             if (equals_ignoring_case(value.get_string(), known)) return json::value(known);
-    throw bad("SecurityGroupRuleInvalidEtherType", fmt::format("Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6'].",
-                                                               value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
+    throw bad("SecurityGroupRuleInvalidEtherType",
+              fmt::format("Security group rule for ethertype '{}' not supported. Allowed values are ['IPv4', 'IPv6'].",
+                          value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
 }
 
 json::value convert_remote_prefix(const json::value& value) {
     if (value.is_null() || (value.is_string() && value.get_string().empty())) return nullptr;
     const auto cidr = value.is_string() ? Cidr::parse(str(value.get_string())) : std::nullopt;
     if (!cidr)
-        throw bad("InvalidCIDR", fmt::format("Invalid CIDR {} given as IP prefix.", value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
+        throw bad("InvalidCIDR",
+                  fmt::format("Invalid CIDR {} given as IP prefix.", value.is_string() ? str(value.get_string()).substr(0, 60) : to_text(value)));
     return json::value(fmt::format("{}/{}", cidr->address.text(), cidr->prefix));
 }
 
@@ -137,7 +141,8 @@ void normalize_rule(json::object& rule) {
     if (ethertype == "IPv4" && !protocol.empty() && one_of(only_ipv6, protocol_number(protocol)))
         throw bad("SecurityGroupEthertypeConflictWithProtocol", fmt::format("Invalid ethertype {} for protocol {}.", ethertype, protocol));
     if (remotes > 1)
-        throw bad("SecurityGroupMultipleRemoteEntites", "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.");
+        throw bad("SecurityGroupMultipleRemoteEntites",
+                  "Only one of remote_ip_prefix or remote_group_id or remote_address_group_id may be provided.");
 }
 
 std::string rule_key(const json::object& rule) {

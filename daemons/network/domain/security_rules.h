@@ -7,10 +7,10 @@
 namespace pilvi::network {
 
 // Conversions of single attributes, for the field table. They throw the original's errors (400).
-json::value convert_protocol(const json::value& value);         // name in lower case, or the number as text; null
-json::value convert_port(const json::value& value);             // 0..65535; null
-json::value convert_ethertype(const json::value& value);        // "IPv4" or "IPv6" in any case
-json::value convert_remote_prefix(const json::value& value);    // CIDR text, "" and null: null
+json::value convert_protocol(const json::value& value);       // name in lower case, or the number as text; null
+json::value convert_port(const json::value& value);           // 0..65535; null
+json::value convert_ethertype(const json::value& value);      // "IPv4" or "IPv6" in any case
+json::value convert_remote_prefix(const json::value& value);  // CIDR text, "" and null: null
 
 // Checks a rule whose attributes are converted, and rewrites what has several forms: ICMP names under IPv6, a range of all ports.
 void normalize_rule(json::object& rule);

@@ -62,16 +62,19 @@ void check_modes(const json::object& row, const json::object* before, std::int64
     }
     if (!ra && !address) return;
     if (!boolean_or(row, "enable_dhcp")) {
-        if (before && boolean_or(*before, "enable_dhcp"))
-            throw invalid_input("Cannot disable enable_dhcp with ipv6 attributes set");
+        if (before && boolean_or(*before, "enable_dhcp")) throw invalid_input("Cannot disable enable_dhcp with ipv6 attributes set");
         throw invalid_input("ipv6_ra_mode or ipv6_address_mode cannot be set when enable_dhcp is set to False");
     }
     if (ra && address && *ra != *address)
-        throw invalid_input(fmt::format("ipv6_ra_mode set to '{}' with ipv6_address_mode set to '{}' is not valid. If both attributes are set, they "
-                                        "must be the same value", *ra, *address));
+        throw invalid_input(
+            fmt::format("ipv6_ra_mode set to '{}' with ipv6_address_mode set to '{}' is not valid. If both attributes are set, they "
+                        "must be the same value",
+                        *ra, *address));
     if (address && *address != "dhcpv6-stateful" && cidr.prefix != 64)
-        throw invalid_input(fmt::format("Invalid CIDR {} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix "
-                                        "to be /64", cidr.text()));
+        throw invalid_input(
+            fmt::format("Invalid CIDR {} for IPv6 address mode. OpenStack uses the EUI-64 address format, which requires the prefix "
+                        "to be /64",
+                        cidr.text()));
 }
 
 std::optional<IpAddress> check_gateway(json::object& row, const Cidr& cidr, std::int64_t version, bool given) {

@@ -8,8 +8,8 @@
 namespace pilvi::network {
 
 // Conversions of single attributes, for the field table.
-json::value convert_subnet_cidr(const json::value& value);     // the mask must be there
-json::value convert_list(const json::value& value);            // null: []
+json::value convert_subnet_cidr(const json::value& value);  // the mask must be there
+json::value convert_list(const json::value& value);         // null: []
 
 // Checks a new (`before` null) or changed subnet and fills gateway_ip and allocation_pools where `row` has none.
 // `has_gateway`: gateway_ip was given, null included. Throws InvalidInput and the types of the pools (ipam.h).

@@ -41,8 +41,12 @@ Error none_left(const std::string& network) {
 bool insert_address(Tx& tx, const Subnet& subnet, const IpAddress& address, const Holder& holder, std::int64_t position) {
     try {
         tx.savepoint([&] {
-            tx.insert("ip_allocations", {{"subnet_id", subnet.id}, {"ip_offset", offset_of(subnet.cidr, address)}, {"ip_address", address.text()},
-                                         {"port_id", holder.port_id}, {"network_id", subnet.network_id}, {"position", position}});
+            tx.insert("ip_allocations", {{"subnet_id", subnet.id},
+                                         {"ip_offset", offset_of(subnet.cidr, address)},
+                                         {"ip_address", address.text()},
+                                         {"port_id", holder.port_id},
+                                         {"network_id", subnet.network_id},
+                                         {"position", position}});
         });
         return true;
     } catch (const UniqueViolation&) {
@@ -52,13 +56,15 @@ bool insert_address(Tx& tx, const Subnet& subnet, const IpAddress& address, cons
 
 // The offset above the highest one taken in [first, last], or the first gap: an address is given again as late as possible.
 std::optional<std::int64_t> next_free(Tx& tx, const Subnet& subnet, std::int64_t first, std::int64_t last) {
-    const Value highest = tx.scalar("SELECT max(ip_offset) FROM ip_allocations WHERE subnet_id = ? AND ip_offset BETWEEN ? AND ?", {subnet.id, first, last});
+    const Value highest =
+        tx.scalar("SELECT max(ip_offset) FROM ip_allocations WHERE subnet_id = ? AND ip_offset BETWEEN ? AND ?", {subnet.id, first, last});
     if (highest.is_null()) return first;
     if (highest.integer() < last) return highest.integer() + 1;
     if (!tx.one("SELECT 1 AS one FROM ip_allocations WHERE subnet_id = ? AND ip_offset = ?", {subnet.id, first})) return first;
-    const Value gap = tx.scalar("SELECT min(a.ip_offset) FROM ip_allocations a WHERE a.subnet_id = ? AND a.ip_offset BETWEEN ? AND ? AND NOT EXISTS "
-                                "(SELECT 1 FROM ip_allocations b WHERE b.subnet_id = a.subnet_id AND b.ip_offset = a.ip_offset + 1)",
-                                {subnet.id, first, last - 1});
+    const Value gap = tx.scalar(
+        "SELECT min(a.ip_offset) FROM ip_allocations a WHERE a.subnet_id = ? AND a.ip_offset BETWEEN ? AND ? AND NOT EXISTS "
+        "(SELECT 1 FROM ip_allocations b WHERE b.subnet_id = a.subnet_id AND b.ip_offset = a.ip_offset + 1)",
+        {subnet.id, first, last - 1});
     return gap.is_null() ? std::nullopt : std::optional(gap.integer() + 1);
 }
 
@@ -78,7 +84,8 @@ bool take_any(Tx& tx, const Subnet& subnet, const Holder& holder, std::int64_t p
 void take_exact(Tx& tx, const Subnet& subnet, const IpAddress& address, const Holder& holder, std::int64_t position) {
     if (subnet.auto_address && !is_router_owner(holder.device_owner) && address != eui64(subnet.cidr, holder.mac_address))
         throw bad("AllocationOnAutoAddressSubnet", fmt::format("IPv6 address {} cannot be directly assigned to a port on subnet {} as the subnet is "
-                                                                "configured for automatic addresses", address.text(), subnet.id));
+                                                               "configured for automatic addresses",
+                                                               address.text(), subnet.id));
     if (!insert_address(tx, subnet, address, holder, position))
         throw conflict("IpAddressAlreadyAllocated", fmt::format("IP address {} already allocated in subnet {}", address.text(), subnet.id));
 }
@@ -107,7 +114,8 @@ const Subnet& subnet_for(Tx& tx, const json::object& wish, const std::vector<Sub
 void take_wish(Tx& tx, const json::object& wish, const std::vector<Subnet>& subnets, const Holder& holder, std::int64_t position) {
     const Subnet& subnet = subnet_for(tx, wish, subnets, holder);
     if (const auto text = optional_string(wish, "ip_address")) return take_exact(tx, subnet, *IpAddress::parse(*text), holder, position);
-    if (subnet.auto_address && !is_router_owner(holder.device_owner)) return take_exact(tx, subnet, eui64(subnet.cidr, holder.mac_address), holder, position);
+    if (subnet.auto_address && !is_router_owner(holder.device_owner))
+        return take_exact(tx, subnet, eui64(subnet.cidr, holder.mac_address), holder, position);
     if (!take_any(tx, subnet, holder, position)) throw none_left(holder.network_id);
 }
 
@@ -142,7 +150,8 @@ void take_of_version(Tx& tx, const std::vector<Subnet>& subnets, int version, co
 
 std::vector<Subnet> subnets_of(Tx& tx, std::string_view network_id) {
     std::vector<Subnet> out;
-    for (const Row& row : tx.query(fmt::format("{} WHERE network_id = ? ORDER BY created_at, id", subnet_columns), {network_id})) out.push_back(to_subnet(row));
+    for (const Row& row : tx.query(fmt::format("{} WHERE network_id = ? ORDER BY created_at, id", subnet_columns), {network_id}))
+        out.push_back(to_subnet(row));
     return out;
 }
 
@@ -229,19 +238,31 @@ std::string free_mac(Tx& tx, std::string_view network_id) {
 std::string make_port(Tx& tx, App& app, const PortSpec& spec, const json::array* wanted) {
     const std::string mac = free_mac(tx, spec.network_id);
     const std::string id = insert_object(tx, app, port_resource,
-                                         {{"project_id", spec.project_id}, {"network_id", spec.network_id}, {"name", ""}, {"description", ""},
-                                          {"admin_state_up", true}, {"status", spec.status}, {"mac_address", mac}, {"device_id", spec.device_id},
-                                          {"device_owner", spec.device_owner}, {"allowed_address_pairs", json::array{}},
-                                          {"extra_dhcp_opts", json::array{}}, {"port_security_enabled", false}, {"binding:host_id", spec.host},
-                                          {"binding:vnic_type", "normal"}, {"binding:profile", json::object{}}, {"dns_name", ""},
+                                         {{"project_id", spec.project_id},
+                                          {"network_id", spec.network_id},
+                                          {"name", ""},
+                                          {"description", ""},
+                                          {"admin_state_up", true},
+                                          {"status", spec.status},
+                                          {"mac_address", mac},
+                                          {"device_id", spec.device_id},
+                                          {"device_owner", spec.device_owner},
+                                          {"allowed_address_pairs", json::array{}},
+                                          {"extra_dhcp_opts", json::array{}},
+                                          {"port_security_enabled", false},
+                                          {"binding:host_id", spec.host},
+                                          {"binding:vnic_type", "normal"},
+                                          {"binding:profile", json::object{}},
+                                          {"dns_name", ""},
                                           {"ip_allocation", "immediate"}});
     allocate(tx, {id, spec.network_id, mac, spec.device_owner, spec.only_ipv4}, wanted);
     return id;
 }
 
 void disassociate(Tx& tx, const App& app, std::string_view port_id, std::optional<std::string> fixed_ip) {
-    std::string sql = "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', updated_at = ?, "
-                      "revision_number = revision_number + 1 WHERE port_id = ?";
+    std::string sql =
+        "UPDATE floating_ips SET port_id = NULL, fixed_ip_address = NULL, router_id = NULL, status = 'DOWN', updated_at = ?, "
+        "revision_number = revision_number + 1 WHERE port_id = ?";
     Values parameters{app.clock(), port_id};
     if (fixed_ip) {
         sql += " AND fixed_ip_address = ?";
@@ -271,8 +292,9 @@ std::string pick_host(Tx& tx, const App& app, std::string_view binary) {
                                  ? "(SELECT count(*) FROM routers r WHERE r.host = a.host)"
                                  : "(SELECT count(*) FROM ports p WHERE p.device_owner = 'network:dhcp' AND p.binding_host_id = a.host)";
     for (const std::string_view alive : {" AND a.heartbeat_timestamp > ?", " AND a.heartbeat_timestamp > ? - 86400000000"}) {
-        const auto row = tx.one(fmt::format("SELECT a.host FROM agents a WHERE a.binary_name = ? AND a.admin_state_up = 1{} ORDER BY {}, a.host LIMIT 1", alive, load),
-                                {binary, app.clock() - app.settings.agent_down});
+        const auto row = tx.one(
+            fmt::format("SELECT a.host FROM agents a WHERE a.binary_name = ? AND a.admin_state_up = 1{} ORDER BY {}, a.host LIMIT 1", alive, load),
+            {binary, app.clock() - app.settings.agent_down});
         if (row) return row->text("host");
     }
     return "";
@@ -320,7 +342,12 @@ void ensure_dhcp_port(Tx& tx, App& app, const std::string& network_id) {
 
 void tell_compute(Tx& tx, App& app, std::string_view event, std::string_view server_id, std::string_view port_id) {
     const Micros now = app.clock();
-    tx.insert("outbox", {{"id", new_uuid()}, {"name", event}, {"server_id", server_id}, {"port_id", port_id}, {"created_at", now}, {"due_at", now},
+    tx.insert("outbox", {{"id", new_uuid()},
+                         {"name", event},
+                         {"server_id", server_id},
+                         {"port_id", port_id},
+                         {"created_at", now},
+                         {"due_at", now},
                          {"attempts", std::int64_t{0}}});
     if (app.wake_outbox) tx.after_commit(app.wake_outbox);
 }

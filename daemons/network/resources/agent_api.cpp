@@ -10,7 +10,8 @@ using namespace api;
 
 std::string host_of(const Call& call) {
     const std::string& host = call.arg("host");
-    const bool plain = !host.empty() && host.size() <= 253 && host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == std::string::npos;
+    const bool plain = !host.empty() && host.size() <= 253 &&
+                       host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == std::string::npos;
     if (!plain) throw bad("HTTPBadRequest", "The name of a node has letters, digits, '.', '-' and '_' only.");
     return host;
 }
@@ -40,9 +41,19 @@ Reply observed(Call& call) {
 }
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/agent/v1/nodes/{host}/desired", .policy = "agent:desired", .check = "role:admin or role:service", .handler = &desired},
-    {.method = "POST", .path = "/agent/v1/nodes/{host}/observed", .policy = "agent:observed", .check = "role:admin or role:service", .handler = &observed,
-     .json_body = true, .any_body = true, .body_limit = 16u << 20},
+    {.method = "GET",
+     .path = "/agent/v1/nodes/{host}/desired",
+     .policy = "agent:desired",
+     .check = "role:admin or role:service",
+     .handler = &desired},
+    {.method = "POST",
+     .path = "/agent/v1/nodes/{host}/observed",
+     .policy = "agent:observed",
+     .check = "role:admin or role:service",
+     .handler = &observed,
+     .json_body = true,
+     .any_body = true,
+     .body_limit = 16u << 20},
 };
 static_assert(api::sound(std::span<const Route>(routes)));
 
@@ -70,7 +81,8 @@ void take_routers(Tx& tx, App& app, const std::string& host, const json::object&
         tx.exec("UPDATE routers SET status = ? WHERE id = ?", {status, router.text("id")});
         touch(tx, app, "routers", router.text("id"));
     }
-    for (const Row& fip : tx.query("SELECT f.id, f.status, f.router_id FROM floating_ips f JOIN routers r ON r.id = f.router_id WHERE r.host = ?", {host})) {
+    for (const Row& fip :
+         tx.query("SELECT f.id, f.status, f.router_id FROM floating_ips f JOIN routers r ON r.id = f.router_id WHERE r.host = ?", {host})) {
         const json::object& mapped = object_or_empty(object_or_empty(routers, fip.text("router_id")), "floating_ips");
         const std::string status = string_or(mapped, fip.text("id")) == "ACTIVE" ? "ACTIVE" : "DOWN";
         if (status == fip.text("status")) continue;
@@ -88,8 +100,10 @@ void take_report(Tx& tx, App& app, const std::string& host, const json::object& 
     take_heartbeat(tx, app, host, &agent);
     const std::string tunnel = string_or(agent, "tunnel_ip");
     const Value before = tx.scalar("SELECT tunnel_ip FROM node_reports WHERE host = ?", {host});
-    tx.exec("INSERT INTO node_reports (host, tunnel_ip, report, reported_at) VALUES (?, ?, ?, ?) ON CONFLICT (host) DO UPDATE SET tunnel_ip = "
-            "excluded.tunnel_ip, report = excluded.report, reported_at = excluded.reported_at", {host, tunnel, to_text(report), app.clock()});
+    tx.exec(
+        "INSERT INTO node_reports (host, tunnel_ip, report, reported_at) VALUES (?, ?, ?, ?) ON CONFLICT (host) DO UPDATE SET tunnel_ip = "
+        "excluded.tunnel_ip, report = excluded.report, reported_at = excluded.reported_at",
+        {host, tunnel, to_text(report), app.clock()});
     take_ports(tx, app, host, object_or_empty(report, "ports"));
     take_routers(tx, app, host, object_or_empty(report, "routers"));
     if (before.text() != tunnel) app.feed.bump_all(tx);  // the other nodes' tunnels end there

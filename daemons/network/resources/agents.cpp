@@ -75,25 +75,37 @@ constexpr Role roles[] = {
 void make_agents(Tx& tx, App& app, const std::string& host) {
     const Micros now = app.clock();
     for (const Role& role : roles)
-        tx.insert("agents", {{"id", new_uuid()}, {"binary_name", role.binary}, {"agent_type", role.type}, {"host", host}, {"topic", role.topic},
-                             {"availability_zone", role.zone.empty() ? Value() : Value(role.zone)}, {"admin_state_up", true}, {"description", Value()},
-                             {"configurations", "{}"}, {"created_at", now}, {"started_at", now}, {"heartbeat_timestamp", now}});
+        tx.insert("agents", {{"id", new_uuid()},
+                             {"binary_name", role.binary},
+                             {"agent_type", role.type},
+                             {"host", host},
+                             {"topic", role.topic},
+                             {"availability_zone", role.zone.empty() ? Value() : Value(role.zone)},
+                             {"admin_state_up", true},
+                             {"description", Value()},
+                             {"configurations", "{}"},
+                             {"created_at", now},
+                             {"started_at", now},
+                             {"heartbeat_timestamp", now}});
 }
 
 // A router moves with all its ports.
 void give_router(Tx& tx, const std::string& router, const std::string& host) {
     tx.exec("UPDATE routers SET host = ? WHERE id = ?", {host, router});
-    tx.exec("UPDATE ports SET binding_host_id = ? WHERE device_id = ? AND device_owner IN ('network:router_interface', 'network:router_gateway')", {host, router});
+    tx.exec("UPDATE ports SET binding_host_id = ? WHERE device_id = ? AND device_owner IN ('network:router_interface', 'network:router_gateway')",
+            {host, router});
 }
 
 // What nobody serves goes to the node that came.
 void give_unserved(Tx& tx, App& app, const std::string& host) {
     for (const Row& port : tx.query("SELECT id, network_id FROM ports WHERE device_owner = 'network:dhcp' AND binding_host_id = ''"))
-        tx.exec("UPDATE ports SET binding_host_id = ?, device_id = ? WHERE id = ?", {host, dhcp_device_id(host, port.text("network_id")), port.text("id")});
+        tx.exec("UPDATE ports SET binding_host_id = ?, device_id = ? WHERE id = ?",
+                {host, dhcp_device_id(host, port.text("network_id")), port.text("id")});
     for (const Row& router : tx.query("SELECT id FROM routers WHERE host = ''")) give_router(tx, router.text("id"), host);
     // Networks whose DHCP port could not be made get it now.
-    for (const Row& network : tx.query("SELECT DISTINCT s.network_id FROM subnets s WHERE s.enable_dhcp = 1 AND NOT EXISTS (SELECT 1 FROM ports p WHERE "
-                                       "p.network_id = s.network_id AND p.device_owner = 'network:dhcp')"))
+    for (const Row& network :
+         tx.query("SELECT DISTINCT s.network_id FROM subnets s WHERE s.enable_dhcp = 1 AND NOT EXISTS (SELECT 1 FROM ports p WHERE "
+                  "p.network_id = s.network_id AND p.device_owner = 'network:dhcp')"))
         ensure_dhcp_port(tx, app, network.text("network_id"));
 }
 
@@ -114,9 +126,16 @@ void store_configurations(Tx& tx, const std::string& host, const json::object& a
 
 }  // namespace
 
-constexpr Resource agent_resource{
-    .name = "agent", .plural = "agents", .path = "/v2.0/agents", .table = "agents", .fields = fields, .operations = operations,
-    .hooks = {.view = &view, .visible = &visible, .filter = &filter_parameter}, .title = "Agent", .missing = "Agent {} could not be found", .scope = ""};
+constexpr Resource agent_resource{.name = "agent",
+                                  .plural = "agents",
+                                  .path = "/v2.0/agents",
+                                  .table = "agents",
+                                  .fields = fields,
+                                  .operations = operations,
+                                  .hooks = {.view = &view, .visible = &visible, .filter = &filter_parameter},
+                                  .title = "Agent",
+                                  .missing = "Agent {} could not be found",
+                                  .scope = ""};
 static_assert(api::sound(agent_resource));
 
 void take_heartbeat(Tx& tx, App& app, const std::string& host, const json::object* agent) {

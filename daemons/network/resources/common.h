@@ -34,7 +34,8 @@ extern const Resource agent_resource;
 inline constexpr std::string_view admin_only = "rule:admin_only";
 inline constexpr std::string_view admin_or_member = "rule:admin_only or (role:member and project_id:%(project_id)s)";
 inline constexpr std::string_view admin_or_reader = "rule:admin_only or ((role:reader or role:member) and project_id:%(project_id)s)";
-inline constexpr std::string_view net_owner_or_member = "rule:admin_only or (role:member and project_id:%(project_id)s) or (role:member and rule:network_owner)";
+inline constexpr std::string_view net_owner_or_member =
+    "rule:admin_only or (role:member and project_id:%(project_id)s) or (role:member and rule:network_owner)";
 
 // Calls `add(parent, row)` for every row of "SELECT <parent id>, ... WHERE ... IN (<ids>) ...": one query for up to 500 parents.
 void for_children(Tx& tx, std::span<json::object> parents, std::string_view select_in, std::string_view tail,

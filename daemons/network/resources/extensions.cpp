@@ -25,7 +25,8 @@ constexpr Extension extensions[] = {
     {"extraroute-atomic", "Atomically add/remove extra routes", "2019-07-10T00:00:00+00:00",
      "Edit extra routes of a router on server side by atomically adding/removing extra routes"},
     {"fip-port-details", "Floating IP Port Details Extension", "2018-04-09T10:00:00-00:00", "Add port_details attribute to Floating IP resource"},
-    {"ip-substring-filtering", "IP address substring filtering", "2017-11-28T09:00:00-00:00", "Provides IP address substring filtering when listing ports"},
+    {"ip-substring-filtering", "IP address substring filtering", "2017-11-28T09:00:00-00:00",
+     "Provides IP address substring filtering when listing ports"},
     {"ip_allocation", "IP Allocation", "2016-06-10T23:00:00-00:00", "IP allocation extension."},
     {"net-mtu", "Network MTU", "2015-03-25T10:00:00-00:00", "Provides MTU attribute for a network resource."},
     {"net-mtu-writable", "Network MTU (writable)", "2017-07-12T00:00:00-00:00", "Provides a writable MTU attribute for a network resource."},
@@ -39,7 +40,8 @@ constexpr Extension extensions[] = {
     {"provider", "Provider Network", "2012-09-07T10:00:00-00:00", "Expose mapping of virtual networks to physical networks"},
     {"quota_details", "Quota details management support", "2017-02-10T10:00:00-00:00", "Expose functions for quotas usage statistics per project"},
     {"quotas", "Quota management support", "2012-07-29T10:00:00-00:00", "Expose functions for quotas management per project"},
-    {"rbac-policies", "RBAC Policies", "2015-06-17T12:15:12-00:00", "Allows creation and modification of policies that control tenant access to resources."},
+    {"rbac-policies", "RBAC Policies", "2015-06-17T12:15:12-00:00",
+     "Allows creation and modification of policies that control tenant access to resources."},
     {"rbac-security-groups", "Add security_group type to network RBAC", "2019-02-14T00:00:00-00:00", "Add security_group type to network RBAC"},
     {"revision-if-match", "If-Match constraints based on revision_number", "2016-12-11T00:00:00-00:00",
      "Extension indicating that If-Match based on revision_number is supported."},
@@ -56,7 +58,8 @@ constexpr Extension extensions[] = {
      "This extension will display the revision number of neutron resources."},
     {"standard-attr-tag", "Tag support for resources with standard attribute: subnet, router, network, security_group, floatingip, port",
      "2017-01-01T00:00:00-00:00", "Enables to set tag on resources with standard attribute."},
-    {"standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00", "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes."},
+    {"standard-attr-timestamp", "Resource timestamps", "2016-09-12T10:00:00-00:00",
+     "Adds created_at and updated_at fields to all Neutron resources that have Neutron standard attributes."},
     {"stateful-security-group", "Stateful security group", "2019-11-26T09:00:00-00:00", "Indicates if the security group is stateful or not"},
     {"subnet-service-types", "Subnet service types", "2016-03-15T18:00:00-00:00", "Provides ability to set the subnet service_types field"},
     {"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "2019-12-29T19:00:00-00:00", "Allow to tag ports during bulk creation"},
@@ -79,14 +82,17 @@ Reply show_extension(Call& call) {
 }
 
 Reply versions(Call& call) {
-    return json::object{{"versions", json::array{json::object{{"id", "v2.0"}, {"status", "CURRENT"},
-                                                              {"links", json::array{json::object{{"rel", "self"}, {"href", call.base_url() + "/v2.0/"}}}}}}}};
+    return json::object{
+        {"versions",
+         json::array{json::object{
+             {"id", "v2.0"}, {"status", "CURRENT"}, {"links", json::array{json::object{{"rel", "self"}, {"href", call.base_url() + "/v2.0/"}}}}}}}};
 }
 
 Reply resources(Call& call) {
     json::array out;
     for (const Resource* r : call.service.spec().resources)
-        out.push_back(json::object{{"name", r->name}, {"collection", r->plural},
+        out.push_back(json::object{{"name", r->name},
+                                   {"collection", r->plural},
                                    {"links", json::array{json::object{{"rel", "self"}, {"href", call.base_url() + std::string(r->path)}}}}});
     return json::object{{"resources", std::move(out)}};
 }

@@ -48,26 +48,31 @@ Inside inside_address(Tx& tx, const std::string& port, const std::optional<std::
     }
     if (wanted) {
         if (wanted->find(':') != std::string::npos)
-            throw bad_request("floatingip", fmt::format("Cannot process floating IP association with {}, since that is not an IPv4 address", *wanted));
+            throw bad_request("floatingip",
+                              fmt::format("Cannot process floating IP association with {}, since that is not an IPv4 address", *wanted));
         for (const Inside& inside : ipv4)
             if (inside.address == *wanted) return inside;
         throw bad_request("floatingip", fmt::format("Port {} does not have fixed ip {}", port, *wanted));
     }
     if (ipv4.empty()) throw bad_request("floatingip", fmt::format("Cannot add floating IP to port {} that has no fixed IPv4 addresses", port));
     if (ipv4.size() > 1)
-        throw bad_request("floatingip", fmt::format("Port {} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP", port));
+        throw bad_request(
+            "floatingip",
+            fmt::format("Port {} has multiple fixed IPv4 addresses.  Must provide a specific IPv4 address when assigning a floating IP", port));
     return ipv4.front();
 }
 
 // A router between the inner subnet and the external network; the one that is the subnet's gateway where there are several.
 std::string router_between(Tx& tx, const std::string& port, const Inside& inside, const std::string& external) {
-    const auto router = tx.one("SELECT i.router_id FROM router_interfaces i JOIN ip_allocations a ON a.port_id = i.port_id JOIN routers r ON r.id = i.router_id "
-                               "JOIN ports g ON g.id = r.gw_port_id JOIN subnets s ON s.id = a.subnet_id WHERE a.subnet_id = ? AND g.network_id = ? "
-                               "ORDER BY CASE WHEN a.ip_address = s.gateway_ip THEN 0 ELSE 1 END, i.router_id LIMIT 1", {inside.subnet_id, external});
+    const auto router = tx.one(
+        "SELECT i.router_id FROM router_interfaces i JOIN ip_allocations a ON a.port_id = i.port_id JOIN routers r ON r.id = i.router_id "
+        "JOIN ports g ON g.id = r.gw_port_id JOIN subnets s ON s.id = a.subnet_id WHERE a.subnet_id = ? AND g.network_id = ? "
+        "ORDER BY CASE WHEN a.ip_address = s.gateway_ip THEN 0 ELSE 1 END, i.router_id LIMIT 1",
+        {inside.subnet_id, external});
     if (!router)
         throw missing("ExternalGatewayForFloatingIPNotFound",
-                      fmt::format("External network {} is not reachable from subnet {}.  Therefore, cannot associate Port {} with a Floating IP.", external,
-                                  inside.subnet_id, port));
+                      fmt::format("External network {} is not reachable from subnet {}.  Therefore, cannot associate Port {} with a Floating IP.",
+                                  external, inside.subnet_id, port));
     return router->text("router_id");
 }
 
@@ -79,7 +84,9 @@ void clear(json::object& row) {
 void associate(Call& call, Tx& tx, json::object& row, const std::string& port_id) {
     const json::object port = load(call, tx, port_resource, port_id);
     if (!call.who.is_admin && string_or(port, "project_id") != string_or(row, "project_id"))
-        throw bad_request("floatingip", fmt::format("Cannot process floating IP association with Port {}, since that port is owned by a different tenant", port_id));
+        throw bad_request(
+            "floatingip",
+            fmt::format("Cannot process floating IP association with Port {}, since that port is owned by a different tenant", port_id));
     const std::string owner = string_or(port, "device_owner");
     if (owner.starts_with("network:") && owner != "network:router_interface")
         throw bad_request("floatingip", fmt::format("Port {} is unable to be assigned a floating IP", port_id));
@@ -87,9 +94,11 @@ void associate(Call& call, Tx& tx, json::object& row, const std::string& port_id
     const std::string external = string_or(row, "floating_network_id"), router = router_between(tx, port_id, inside, external);
     if (tx.one("SELECT id FROM floating_ips WHERE port_id = ? AND fixed_ip_address = ? AND floating_network_id = ? AND id <> ?",
                {port_id, inside.address, external, string_or(row, "id")}))
-        throw conflict("FloatingIPPortAlreadyAssociated",
-                       fmt::format("Cannot associate floating IP {} ({}) with port {} using fixed IP {}, as that fixed IP already has a floating IP on external "
-                                   "network {}.", string_or(row, "floating_ip_address"), string_or(row, "id"), port_id, inside.address, external));
+        throw conflict(
+            "FloatingIPPortAlreadyAssociated",
+            fmt::format("Cannot associate floating IP {} ({}) with port {} using fixed IP {}, as that fixed IP already has a floating IP on external "
+                        "network {}.",
+                        string_or(row, "floating_ip_address"), string_or(row, "id"), port_id, inside.address, external));
     row["port_id"] = port_id;
     row["fixed_ip_address"] = inside.address;
     row["router_id"] = router;
@@ -100,7 +109,8 @@ void take_address(Call& call, Tx& tx, json::object& row) {
     App& app = app_of(call);
     const std::string network_id = string_or(row, "floating_network_id");
     const json::object network = load(call, tx, network_resource, network_id);
-    if (!boolean_or(network, "router:external")) throw bad_request("floatingip", fmt::format("Network {} is not a valid external network", network_id));
+    if (!boolean_or(network, "router:external"))
+        throw bad_request("floatingip", fmt::format("Network {} is not a valid external network", network_id));
     bool ipv4 = false;
     for (const Subnet& subnet : subnets_of(tx, network_id)) ipv4 = ipv4 || subnet.cidr.address.version() == 4;
     if (!ipv4) throw bad_request("floatingip", fmt::format("Network {} does not contain any IPv4 subnet", network_id));
@@ -122,7 +132,8 @@ void take_address(Call& call, Tx& tx, json::object& row) {
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     if (!before) {
         const auto port = optional_string(row, "port_id");
-        if (!port && optional_string(row, "fixed_ip_address")) throw bad_request("floatingip", "fixed_ip_address cannot be specified without a port_id");
+        if (!port && optional_string(row, "fixed_ip_address"))
+            throw bad_request("floatingip", "fixed_ip_address cannot be specified without a port_id");
         take_address(call, tx, row);
         if (port) associate(call, tx, row, *port);
         return;
@@ -173,12 +184,16 @@ void after_remove(Call& call, Tx& tx, const json::object& row) {
 
 void view(Call&, Tx& tx, std::span<json::object> rows) {
     for (json::object& row : rows) row["port_details"] = nullptr;
-    for_children(tx, rows, "SELECT f.id, p.name, p.network_id, p.mac_address, p.admin_state_up, p.status, p.device_id, p.device_owner FROM floating_ips f JOIN "
-                           "ports p ON p.id = f.port_id WHERE f.id", "",
-                 [](json::object& fip, const Row& row) {
-                     fip["port_details"] = json::object{{"name", row.text("name")}, {"network_id", row.text("network_id")},
-                                                        {"mac_address", row.text("mac_address")}, {"admin_state_up", row.boolean("admin_state_up")},
-                                                        {"status", row.text("status")}, {"device_id", row.text("device_id")},
+    for_children(tx, rows,
+                 "SELECT f.id, p.name, p.network_id, p.mac_address, p.admin_state_up, p.status, p.device_id, p.device_owner FROM floating_ips f JOIN "
+                 "ports p ON p.id = f.port_id WHERE f.id",
+                 "", [](json::object& fip, const Row& row) {
+                     fip["port_details"] = json::object{{"name", row.text("name")},
+                                                        {"network_id", row.text("network_id")},
+                                                        {"mac_address", row.text("mac_address")},
+                                                        {"admin_state_up", row.boolean("admin_state_up")},
+                                                        {"status", row.text("status")},
+                                                        {"device_id", row.text("device_id")},
                                                         {"device_owner", row.text("device_owner")}};
                  });
     add_tags(tx, rows);
@@ -190,11 +205,24 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource floating_ip_resource{
-    .name = "floatingip", .plural = "floatingips", .path = "/v2.0/floatingips", .table = "floating_ips", .fields = fields, .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove, .view = &view,
-              .filter = &filter_parameter},
-    .title = "Floating IP", .missing = "Floating IP {} could not be found", .quota = "floatingip", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource floating_ip_resource{.name = "floatingip",
+                                        .plural = "floatingips",
+                                        .path = "/v2.0/floatingips",
+                                        .table = "floating_ips",
+                                        .fields = fields,
+                                        .operations = operations,
+                                        .hooks = {.before_write = &before_write,
+                                                  .after_write = &after_write,
+                                                  .before_remove = &before_remove,
+                                                  .after_remove = &after_remove,
+                                                  .view = &view,
+                                                  .filter = &filter_parameter},
+                                        .title = "Floating IP",
+                                        .missing = "Floating IP {} could not be found",
+                                        .quota = "floatingip",
+                                        .bulk = true,
+                                        .timestamps = true,
+                                        .revision = true};
 static_assert(api::sound(floating_ip_resource));
 
 }  // namespace pilvi::network

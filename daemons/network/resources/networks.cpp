@@ -21,8 +21,16 @@ constexpr Field fields[] = {
     {.name = "router:external", .type = Type::boolean, .use = accepts | show | filter, .fallback = "false", .write_check = admin_only},
     {.name = "is_default", .type = Type::boolean, .use = accepts | show | filter, .fallback = "false", .write_check = admin_only},
     {.name = "provider:network_type", .use = accepts | show | filter | nullable, .write_check = admin_only, .read_check = admin_only},
-    {.name = "provider:physical_network", .use = accepts | show | filter | nullable, .least = 1, .most = 64, .write_check = admin_only, .read_check = admin_only},
-    {.name = "provider:segmentation_id", .type = Type::integer, .use = accepts | show | filter | nullable, .write_check = admin_only,
+    {.name = "provider:physical_network",
+     .use = accepts | show | filter | nullable,
+     .least = 1,
+     .most = 64,
+     .write_check = admin_only,
+     .read_check = admin_only},
+    {.name = "provider:segmentation_id",
+     .type = Type::integer,
+     .use = accepts | show | filter | nullable,
+     .write_check = admin_only,
      .read_check = admin_only},
     {.name = "mtu", .type = Type::integer, .use = accepts | show | filter | sort, .least = 0, .most = 65535},
     {.name = "port_security_enabled", .type = Type::boolean, .use = accepts | show, .fallback = "true"},
@@ -36,7 +44,8 @@ constexpr Field fields[] = {
 
 constexpr Operation operations[] = {
     {.verb = Verb::list, .policy = "get_networks", .check = "@"},
-    {.verb = Verb::show, .policy = "get_network",
+    {.verb = Verb::show,
+     .policy = "get_network",
      .check = "rule:admin_only or (role:reader and project_id:%(project_id)s) or (role:member and project_id:%(project_id)s) or True:%(visible)s or "
               "rule:context_is_advsvc"},
     {.verb = Verb::create, .policy = "create_network", .check = admin_or_member},
@@ -72,12 +81,14 @@ void check_update(Tx& tx, const json::object& row, const json::object& before) {
         if (*find(row, name) != *find(before, name)) throw invalid_input("Plugin does not support updating provider attributes");
     const std::string id = string_or(before, "id");
     if (boolean_or(before, "router:external") && !boolean_or(row, "router:external") &&
-        tx.scalar("SELECT count(*) FROM ports WHERE network_id = ? AND device_owner IN ('network:router_gateway', 'network:floatingip')", {id}).integer() > 0)
+        tx.scalar("SELECT count(*) FROM ports WHERE network_id = ? AND device_owner IN ('network:router_gateway', 'network:floatingip')", {id})
+                .integer() > 0)
         throw conflict("ExternalNetworkInUse",
                        fmt::format("External network {} cannot be updated to be made non-external, since it has existing gateway ports.", id));
     if (boolean_or(before, "shared") && !boolean_or(row, "shared") &&
         tx.scalar("SELECT count(*) FROM ports WHERE network_id = ? AND project_id NOT IN (?, '') AND device_owner NOT LIKE 'network:%'",
-                  {id, string_or(before, "project_id")}).integer() > 0)
+                  {id, string_or(before, "project_id")})
+                .integer() > 0)
         throw conflict("InvalidSharedSetting",
                        fmt::format("Unable to reconfigure sharing settings for network {}. Multiple tenants are using it.", string_or(before, "id")));
 }
@@ -114,7 +125,8 @@ void before_remove(Call& call, Tx& tx, const json::object& row) {
         used += (used.empty() ? "" : ",") + port.text("id");
     if (!used.empty())
         throw conflict("NetworkInUse", fmt::format("Unable to complete operation on network {}. There are one or more ports still in use on the "
-                                                   "network, id for these ports is: {}.", id, used));
+                                                   "network, id for these ports is: {}.",
+                                                   id, used));
     for (const Row& port : tx.query("SELECT id FROM ports WHERE network_id = ?", {id})) remove_port(tx, app, port.text("id"));
     tx.exec("DELETE FROM tags WHERE resource_id IN (SELECT id FROM subnets WHERE network_id = ?)", {id});
     tx.exec("DELETE FROM subnets WHERE network_id = ?", {id});
@@ -134,7 +146,8 @@ void view(Call&, Tx& tx, std::span<json::object> rows) {
                  [](json::object& network, const Row& row) { network["subnets"].as_array().push_back(json::value(row.at(1).text())); });
     for_children(tx, rows,
                  "SELECT p.network_id, a.availability_zone FROM ports p JOIN agents a ON a.host = p.binding_host_id AND a.binary_name = "
-                 "'neutron-dhcp-agent' WHERE p.device_owner = 'network:dhcp' AND a.availability_zone IS NOT NULL AND p.network_id", "",
+                 "'neutron-dhcp-agent' WHERE p.device_owner = 'network:dhcp' AND a.availability_zone IS NOT NULL AND p.network_id",
+                 "",
                  [](json::object& network, const Row& row) { network["availability_zones"].as_array().push_back(json::value(row.at(1).text())); });
     add_tags(tx, rows);
 }
@@ -145,11 +158,24 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource network_resource{
-    .name = "network", .plural = "networks", .path = "/v2.0/networks", .table = "networks", .fields = fields, .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .view = &view, .visible = &visible_networks,
-              .filter = &filter_parameter, .target = &target},
-    .title = "Network", .quota = "network", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource network_resource{.name = "network",
+                                    .plural = "networks",
+                                    .path = "/v2.0/networks",
+                                    .table = "networks",
+                                    .fields = fields,
+                                    .operations = operations,
+                                    .hooks = {.before_write = &before_write,
+                                              .after_write = &after_write,
+                                              .before_remove = &before_remove,
+                                              .view = &view,
+                                              .visible = &visible_networks,
+                                              .filter = &filter_parameter,
+                                              .target = &target},
+                                    .title = "Network",
+                                    .quota = "network",
+                                    .bulk = true,
+                                    .timestamps = true,
+                                    .revision = true};
 static_assert(api::sound(network_resource));
 
 }  // namespace pilvi::network

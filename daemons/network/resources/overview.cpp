@@ -10,9 +10,11 @@ using namespace api;
 Reply zones(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
-        for (const Row& row : tx.query("SELECT availability_zone, binary_name, max(admin_state_up) AS up FROM agents WHERE availability_zone IS NOT NULL GROUP BY "
-                                       "availability_zone, binary_name ORDER BY availability_zone, binary_name"))
-            out.push_back(json::object{{"name", row.text("availability_zone")}, {"resource", row.text("binary_name") == "neutron-l3-agent" ? "router" : "network"},
+        for (const Row& row :
+             tx.query("SELECT availability_zone, binary_name, max(admin_state_up) AS up FROM agents WHERE availability_zone IS NOT NULL GROUP BY "
+                      "availability_zone, binary_name ORDER BY availability_zone, binary_name"))
+            out.push_back(json::object{{"name", row.text("availability_zone")},
+                                       {"resource", row.text("binary_name") == "neutron-l3-agent" ? "router" : "network"},
                                        {"state", row.boolean("up") ? "available" : "unavailable"}});
         return json::object{{"availability_zones", std::move(out)}};
     });
@@ -28,7 +30,8 @@ json::value pool_size(const std::vector<Pool>& pools) {
 json::object availability(Tx& tx, const Row& network) {
     const std::string id = network.text("id");
     std::map<std::string, std::int64_t> used;
-    for (const Row& row : tx.query("SELECT subnet_id, count(*) AS n FROM ip_allocations WHERE network_id = ? GROUP BY subnet_id", {id})) used[row.text("subnet_id")] = row.integer("n");
+    for (const Row& row : tx.query("SELECT subnet_id, count(*) AS n FROM ip_allocations WHERE network_id = ? GROUP BY subnet_id", {id}))
+        used[row.text("subnet_id")] = row.integer("n");
     json::array subnets;
     std::uint64_t total = 0;
     std::int64_t all = 0;
@@ -36,15 +39,23 @@ json::object availability(Tx& tx, const Row& network) {
         const json::value size = pool_size(subnet.pools);
         total += size.to_number<std::uint64_t>();
         all += used[subnet.id];
-        subnets.push_back(json::object{{"subnet_id", subnet.id}, {"cidr", subnet.cidr.text()}, {"ip_version", subnet.cidr.address.version()},
-                                       {"total_ips", size}, {"used_ips", used[subnet.id]}});
+        subnets.push_back(json::object{{"subnet_id", subnet.id},
+                                       {"cidr", subnet.cidr.text()},
+                                       {"ip_version", subnet.cidr.address.version()},
+                                       {"total_ips", size},
+                                       {"used_ips", used[subnet.id]}});
     }
     for (json::value& subnet : subnets) {
         const std::string name = tx.scalar("SELECT name FROM subnets WHERE id = ?", {string_or(subnet.as_object(), "subnet_id")}).text();
         subnet.as_object()["subnet_name"] = name;
     }
-    return {{"network_id", id}, {"network_name", network.text("name")}, {"project_id", network.text("project_id")}, {"tenant_id", network.text("project_id")},
-            {"total_ips", total}, {"used_ips", all}, {"subnet_ip_availability", std::move(subnets)}};
+    return {{"network_id", id},
+            {"network_name", network.text("name")},
+            {"project_id", network.text("project_id")},
+            {"tenant_id", network.text("project_id")},
+            {"total_ips", total},
+            {"used_ips", all},
+            {"subnet_ip_availability", std::move(subnets)}};
 }
 
 Reply list_availability(Call& call) {
@@ -66,7 +77,8 @@ Reply show_availability(Call& call) {
 Reply agents_on(Call& call, const std::string& host, std::string_view binary) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
-        for (const Row& row : tx.query(fmt::format("SELECT {} FROM agents t WHERE t.host = ? AND t.binary_name = ?", select_columns(agent_resource)), {host, binary})) {
+        for (const Row& row : tx.query(fmt::format("SELECT {} FROM agents t WHERE t.host = ? AND t.binary_name = ?", select_columns(agent_resource)),
+                                       {host, binary})) {
             json::object agent = row_to_object(agent_resource, row);
             agent_resource.hooks.view(call, tx, std::span(&agent, 1));
             out.push_back(render(call, agent_resource, agent));
@@ -90,8 +102,15 @@ Reply l3_agents(Call& call) {
 
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.0/availability_zones", .policy = "get_availability_zones", .check = "@", .handler = &zones},
-    {.method = "GET", .path = "/v2.0/network-ip-availabilities", .policy = "get_network_ip_availabilities", .check = admin_only, .handler = &list_availability},
-    {.method = "GET", .path = "/v2.0/network-ip-availabilities/{network_id}", .policy = "get_network_ip_availability", .check = admin_only,
+    {.method = "GET",
+     .path = "/v2.0/network-ip-availabilities",
+     .policy = "get_network_ip_availabilities",
+     .check = admin_only,
+     .handler = &list_availability},
+    {.method = "GET",
+     .path = "/v2.0/network-ip-availabilities/{network_id}",
+     .policy = "get_network_ip_availability",
+     .check = admin_only,
      .handler = &show_availability},
     {.method = "GET", .path = "/v2.0/networks/{id}/dhcp-agents", .policy = "get_dhcp-agents", .check = admin_only, .handler = &dhcp_agents},
     {.method = "GET", .path = "/v2.0/routers/{id}/l3-agents", .policy = "get_l3-agents", .check = admin_only, .handler = &l3_agents},

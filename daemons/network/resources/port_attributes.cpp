@@ -8,7 +8,7 @@
 namespace pilvi::network {
 namespace {
 
-constexpr std::size_t most_pairs = 10;    // max_allowed_address_pair
+constexpr std::size_t most_pairs = 10;  // max_allowed_address_pair
 constexpr std::size_t most_options = 40;
 
 Error bad_pair(const std::string& why) { return bad("HTTPBadRequest", why); }
@@ -20,7 +20,8 @@ json::object checked_pair(const json::value& value) {
     for (const auto& member : pair) {
         if (member.key() != "ip_address" && member.key() != "mac_address")
             throw bad_pair(fmt::format("Unrecognized attribute(s) '{}'", std::string(member.key()).substr(0, 60)));
-        if (!member.value().is_string()) throw bad_pair(fmt::format("'{}' is not a valid {}", to_text(member.value()).substr(0, 60), std::string(member.key())));
+        if (!member.value().is_string())
+            throw bad_pair(fmt::format("'{}' is not a valid {}", to_text(member.value()).substr(0, 60), std::string(member.key())));
     }
     if (const auto mac = optional_string(pair, "mac_address")) {
         const auto normal = normalize_mac(*mac);
@@ -45,7 +46,8 @@ json::object checked_option(const json::value& value) {
         if (member.key() != "opt_name" && member.key() != "opt_value" && member.key() != "ip_version")
             throw refuse(fmt::format("Unexpected keys supplied: {}", std::string(member.key()).substr(0, 60)));
     const json::value *name = find(option, "opt_name"), *given = find(option, "opt_value");
-    if (!name || !name->is_string() || name->get_string().empty() || name->get_string().size() > 64) throw refuse("No valid key specs matched for: opt_name");
+    if (!name || !name->is_string() || name->get_string().empty() || name->get_string().size() > 64)
+        throw refuse("No valid key specs matched for: opt_name");
     // The name becomes "option:NAME" or a number in dnsmasq's options file.
     if (name->get_string().find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_:.") != json::string::npos)
         throw refuse(fmt::format("'{}' is not a valid option name", to_text(*name)));
@@ -55,7 +57,8 @@ json::object checked_option(const json::value& value) {
         const std::string text = str(given->get_string());
         if (text.size() > 255) throw refuse(fmt::format("'{}' exceeds maximum length of 255", text.substr(0, 60)));
         if (!one_line(text)) throw refuse("Multi-line string is not allowed");
-        if (trim(text).empty() && option_name != "router" && option_name != "classless-static-route") throw refuse("'' Blank strings are not permitted");
+        if (trim(text).empty() && option_name != "router" && option_name != "classless-static-route")
+            throw refuse("'' Blank strings are not permitted");
     }
     std::int64_t version = 4;
     if (const json::value* v = find(option, "ip_version")) {

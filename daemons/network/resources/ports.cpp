@@ -13,8 +13,9 @@ namespace {
 
 using namespace api;
 
-constexpr std::string_view vnic_types[] = {"normal", "direct", "macvtap", "direct-physical", "baremetal", "virtio-forwarder", "smart-nic", "vdpa",
-                                           "accelerator-direct", "accelerator-direct-physical", "remote-managed"};
+constexpr std::string_view vnic_types[] = {"normal",           "direct",    "macvtap", "direct-physical",    "baremetal",
+                                           "virtio-forwarder", "smart-nic", "vdpa",    "accelerator-direct", "accelerator-direct-physical",
+                                           "remote-managed"};
 constexpr Field fixed_ip_fields[] = {{.name = "subnet_id", .type = Type::uuid}, {.name = "ip_address", .type = Type::ip}};
 
 json::value null_is_empty_object(const json::value& v) { return v.is_null() ? json::value(json::object{}) : v; }
@@ -33,11 +34,25 @@ constexpr Field fields[] = {
     {.name = "fixed_ips", .type = Type::array, .use = accepts | show | computed, .most = 200, .item = Type::object, .fields = fixed_ip_fields},
     {.name = "allowed_address_pairs", .type = Type::array, .use = accepts | show, .fallback = "[]", .convert = &convert_address_pairs},
     {.name = "extra_dhcp_opts", .type = Type::array, .use = accepts | show, .fallback = "[]", .convert = &convert_dhcp_options},
-    {.name = "security_groups", .type = Type::array, .use = accepts | show | computed, .most = 100, .item = Type::uuid, .convert = &null_is_empty_list},
-    {.name = "binding:host_id", .use = accepts | show | filter | nullable, .fallback = "\"\"", .write_check = admin_only, .read_check = admin_only,
+    {.name = "security_groups",
+     .type = Type::array,
+     .use = accepts | show | computed,
+     .most = 100,
+     .item = Type::uuid,
+     .convert = &null_is_empty_list},
+    {.name = "binding:host_id",
+     .use = accepts | show | filter | nullable,
+     .fallback = "\"\"",
+     .write_check = admin_only,
+     .read_check = admin_only,
      .convert = [](const json::value& v) { return v.is_null() ? json::value("") : v; }},
     {.name = "binding:vnic_type", .use = accepts | show | filter, .fallback = "\"normal\"", .values = vnic_types},
-    {.name = "binding:profile", .type = Type::object, .use = accepts | show, .fallback = "{}", .write_check = admin_only, .read_check = admin_only,
+    {.name = "binding:profile",
+     .type = Type::object,
+     .use = accepts | show,
+     .fallback = "{}",
+     .write_check = admin_only,
+     .read_check = admin_only,
      .convert = &null_is_empty_object},
     {.name = "binding:vif_type", .use = show | computed, .read_check = admin_only},
     {.name = "binding:vif_details", .type = Type::object, .use = show | computed, .read_check = admin_only},
@@ -52,11 +67,16 @@ constexpr Field fields[] = {
 
 constexpr Operation operations[] = {
     {.verb = Verb::list, .policy = "get_ports", .check = "@"},
-    {.verb = Verb::show, .policy = "get_port",
+    {.verb = Verb::show,
+     .policy = "get_port",
      .check = "rule:admin_only or rule:context_is_advsvc or ((role:reader or role:member) and project_id:%(project_id)s) or rule:network_owner"},
     {.verb = Verb::create, .policy = "create_port", .check = admin_or_member},
-    {.verb = Verb::update, .policy = "update_port", .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc"},
-    {.verb = Verb::remove, .policy = "delete_port", .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc"},
+    {.verb = Verb::update,
+     .policy = "update_port",
+     .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc"},
+    {.verb = Verb::remove,
+     .policy = "delete_port",
+     .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or rule:context_is_advsvc"},
 };
 
 bool trusted(std::string_view device_owner) { return device_owner.starts_with("network:"); }
@@ -66,7 +86,9 @@ void check_attributes(Call& call, Tx& tx, const json::object& row, const json::o
     json::object about = row;
     network_target(call, tx, row, about);
     const std::string verb = before ? "update_port:" : "create_port:";
-    const auto said = [&](std::string_view name) { return row.contains(name) && (!before || !find(*before, name) || *find(*before, name) != *find(row, name)); };
+    const auto said = [&](std::string_view name) {
+        return row.contains(name) && (!before || !find(*before, name) || *find(*before, name) != *find(row, name));
+    };
     const std::string owner = string_or(row, "device_owner");
     if (said("device_owner") && trusted(owner)) call.enforce(verb + "device_owner", about);
     if (said("mac_address")) call.enforce(verb + "mac_address", about);
@@ -92,9 +114,11 @@ void check_device(Call& call, Tx& tx, const json::object& row) {
 void check_groups(Call& call, Tx& tx, const json::object& row) {
     for (const std::string& id : texts(array_or_empty(row, "security_groups"))) {
         const auto group = tx.one("SELECT project_id FROM security_groups WHERE id = ?", {id});
-        const bool shared = group && tx.one("SELECT id FROM rbac_policies WHERE object_id = ? AND target_tenant IN (?, '*')",
-                                            {id, string_or(row, "project_id")}).has_value();
-        if (!group || (!call.who.is_admin && !shared && group->text("project_id") != string_or(row, "project_id"))) throw security_group_not_found(id);
+        const bool shared =
+            group &&
+            tx.one("SELECT id FROM rbac_policies WHERE object_id = ? AND target_tenant IN (?, '*')", {id, string_or(row, "project_id")}).has_value();
+        if (!group || (!call.who.is_admin && !shared && group->text("project_id") != string_or(row, "project_id")))
+            throw security_group_not_found(id);
     }
 }
 
@@ -102,11 +126,13 @@ void check_groups(Call& call, Tx& tx, const json::object& row) {
 void check_security(const json::object& row, std::size_t groups, const json::object* before) {
     if (boolean_or(row, "port_security_enabled")) return;
     if (groups > 0 && before && !row.contains("security_groups"))
-        throw conflict("PortSecurityPortHasSecurityGroup", "Port has security group associated. Cannot disable port security or IP address until security "
-                                                           "group is removed.");
+        throw conflict("PortSecurityPortHasSecurityGroup",
+                       "Port has security group associated. Cannot disable port security or IP address until security "
+                       "group is removed.");
     if (groups > 0)
-        throw bad("PortSecurityAndIPRequiredForSecurityGroups", "Port security must be enabled and port must have an IP address in "
-                                                                "order to use security groups.");
+        throw bad("PortSecurityAndIPRequiredForSecurityGroups",
+                  "Port security must be enabled and port must have an IP address in "
+                  "order to use security groups.");
     if (!array_or_empty(row, "allowed_address_pairs").empty())
         throw conflict("AddressPairAndPortSecurityRequired", "Port Security must be enabled in order to have allowed address pairs on a port.");
 }
@@ -135,7 +161,8 @@ void prepare_create(Call& call, Tx& tx, json::object& row) {
     const bool untrusted = !trusted(string_or(row, "device_owner"));
     if (untrusted) {
         const std::string group = ensure_default_group(tx, app, &call.service, string_or(row, "project_id"));
-        if (!row.contains("security_groups") && boolean_or(row, "port_security_enabled") && !group.empty()) row["security_groups"] = json::array{json::value(group)};
+        if (!row.contains("security_groups") && boolean_or(row, "port_security_enabled") && !group.empty())
+            row["security_groups"] = json::array{json::value(group)};
     }
     check_groups(call, tx, row);
     check_security(row, array_or_empty(row, "security_groups").size(), nullptr);
@@ -171,15 +198,17 @@ void prepare_update(Call& call, Tx& tx, json::object& row, const json::object& b
             throw conflict("UnsupportedPortDeviceOwner", fmt::format("Operation mac address update is not supported for device_owner {} on port {}.",
                                                                      string_or(row, "device_owner"), string_or(row, "id")));
         if (!string_or(before, "binding:host_id").empty())
-            throw conflict("PortBound", fmt::format("Unable to complete operation on port {}, port is already bound, port type: ovs, old_mac {}, new_mac {}.",
-                                                    string_or(row, "id"), string_or(before, "mac_address"), string_or(row, "mac_address")));
+            throw conflict("PortBound",
+                           fmt::format("Unable to complete operation on port {}, port is already bound, port type: ovs, old_mac {}, new_mac {}.",
+                                       string_or(row, "id"), string_or(before, "mac_address"), string_or(row, "mac_address")));
         check_mac(tx, row);
     }
     if (row.contains("security_groups")) check_groups(call, tx, row);
     const std::size_t groups = row.contains("security_groups") ? array_or_empty(row, "security_groups").size() : groups_of(tx, string_or(row, "id"));
     check_security(row, groups, &before);
     fill_pairs(row);
-    if (call.body.contains("extra_dhcp_opts")) row["extra_dhcp_opts"] = merge_dhcp_options(array_or_empty(before, "extra_dhcp_opts"), array_or_empty(row, "extra_dhcp_opts"));
+    if (call.body.contains("extra_dhcp_opts"))
+        row["extra_dhcp_opts"] = merge_dhcp_options(array_or_empty(before, "extra_dhcp_opts"), array_or_empty(row, "extra_dhcp_opts"));
     check_binding(tx, app_of(call), row, before);
 }
 
@@ -219,7 +248,8 @@ void after_write(Call& call, Tx& tx, const json::object& row, const json::object
 void before_remove(Call& call, Tx& tx, const json::object& row) {
     App& app = app_of(call);
     const std::string id = string_or(row, "id"), owner = string_or(row, "device_owner");
-    const bool held = tx.one("SELECT id FROM routers WHERE gw_port_id = ?", {id}) || tx.one("SELECT port_id FROM router_interfaces WHERE port_id = ?", {id}) ||
+    const bool held = tx.one("SELECT id FROM routers WHERE gw_port_id = ?", {id}) ||
+                      tx.one("SELECT port_id FROM router_interfaces WHERE port_id = ?", {id}) ||
                       tx.one("SELECT id FROM floating_ips WHERE floating_port_id = ?", {id});
     if (held) throw conflict("ServicePortInUse", fmt::format("Port {} cannot be deleted directly via the port API: has device owner {}.", id, owner));
     release_port(tx, app, id, string_or(row, "device_id"), owner);
@@ -227,8 +257,8 @@ void before_remove(Call& call, Tx& tx, const json::object& row) {
 }
 
 json::object vif_details() {
-    return {{"connectivity", "l2"}, {"port_filter", true}, {"ovs_hybrid_plug", false}, {"datapath_type", "system"}, {"bridge_name", "br-int"},
-            {"bound_drivers", json::object{{"0", "openvswitch"}}}};
+    return {{"connectivity", "l2"},      {"port_filter", true},     {"ovs_hybrid_plug", false},
+            {"datapath_type", "system"}, {"bridge_name", "br-int"}, {"bound_drivers", json::object{{"0", "openvswitch"}}}};
 }
 
 void add_dns(const App& app, std::span<json::object> rows, const std::map<std::string, std::string>& domains) {
@@ -286,7 +316,8 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
     std::map<std::string, std::vector<std::string>> by_key;
     for (const std::string& value : values) {
         const std::size_t at = value.find('=');
-        if (at == std::string::npos) throw bad("HTTPBadRequest", fmt::format("Bad ports request: '{}' is not of the form <key>=[value].", value.substr(0, 100)));
+        if (at == std::string::npos)
+            throw bad("HTTPBadRequest", fmt::format("Bad ports request: '{}' is not of the form <key>=[value].", value.substr(0, 100)));
         by_key[value.substr(0, at)].push_back(value.substr(at + 1));
     }
     std::string out;
@@ -307,11 +338,24 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource port_resource{
-    .name = "port", .plural = "ports", .path = "/v2.0/ports", .table = "ports", .fields = fields, .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .view = &view, .visible = &visible,
-              .filter = &filter_parameter, .target = &network_target},
-    .title = "Port", .quota = "port", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource port_resource{.name = "port",
+                                 .plural = "ports",
+                                 .path = "/v2.0/ports",
+                                 .table = "ports",
+                                 .fields = fields,
+                                 .operations = operations,
+                                 .hooks = {.before_write = &before_write,
+                                           .after_write = &after_write,
+                                           .before_remove = &before_remove,
+                                           .view = &view,
+                                           .visible = &visible,
+                                           .filter = &filter_parameter,
+                                           .target = &network_target},
+                                 .title = "Port",
+                                 .quota = "port",
+                                 .bulk = true,
+                                 .timestamps = true,
+                                 .revision = true};
 static_assert(api::sound(port_resource));
 
 }  // namespace pilvi::network

@@ -13,8 +13,14 @@ struct Quota {
     std::string_view table;  // "" where nothing of that kind exists
 };
 constexpr Quota quotas[] = {
-    {"network", 100, "networks"}, {"subnet", 100, "subnets"}, {"subnetpool", -1, ""}, {"port", 500, "ports"}, {"router", 10, "routers"},
-    {"floatingip", 50, "floating_ips"}, {"security_group", 10, "security_groups"}, {"security_group_rule", 100, "security_group_rules"},
+    {"network", 100, "networks"},
+    {"subnet", 100, "subnets"},
+    {"subnetpool", -1, ""},
+    {"port", 500, "ports"},
+    {"router", 10, "routers"},
+    {"floatingip", 50, "floating_ips"},
+    {"security_group", 10, "security_groups"},
+    {"security_group_rule", 100, "security_group_rules"},
     {"rbac_policy", 10, "rbac_policies"},
 };
 constexpr auto limits = [] {
@@ -33,7 +39,8 @@ json::object limits_of(const Call& call, Tx& tx, const std::string& project) {
 Reply list(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
-        for (const Row& row : tx.query("SELECT DISTINCT project_id FROM quotas ORDER BY project_id")) out.push_back(limits_of(call, tx, row.text("project_id")));
+        for (const Row& row : tx.query("SELECT DISTINCT project_id FROM quotas ORDER BY project_id"))
+            out.push_back(limits_of(call, tx, row.text("project_id")));
         return json::object{{"quotas", std::move(out)}};
     });
 }
@@ -95,8 +102,11 @@ Reply update(Call& call) {
                 const std::int64_t used = tx.scalar(fmt::format("SELECT count(*) FROM {} WHERE project_id = ?", quota->table), {project}).integer();
                 if (used > limit) throw bad_request("quota", fmt::format("Quota limit {} for {} is below the current use {}", limit, name, used));
             }
-            tx.exec("INSERT INTO quotas (project_id, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit = "
-                    "excluded.hard_limit", {project, name, limit});
+            tx.exec(
+                "INSERT INTO quotas (project_id, resource, hard_limit) VALUES (?, ?, ?) ON CONFLICT (project_id, resource) DO UPDATE SET hard_limit "
+                "= "
+                "excluded.hard_limit",
+                {project, name, limit});
         }
         return json::object{{"quota", limits_of(call, tx, project)}};
     });
@@ -120,10 +130,31 @@ void about(Call& call, Tx&, json::object& target) {
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.0/quotas", .policy = "get_quotas", .check = admin_only, .handler = &list},
     {.method = "GET", .path = "/v2.0/quotas/{project_id}", .policy = "get_quota", .check = admin_or_reader, .handler = &show, .target = &about},
-    {.method = "GET", .path = "/v2.0/quotas/{project_id}/default", .policy = "get_quota", .check = admin_or_reader, .handler = &show_defaults, .target = &about},
-    {.method = "GET", .path = "/v2.0/quotas/{project_id}/details", .policy = "get_quota", .check = admin_or_reader, .handler = &show_details, .target = &about},
-    {.method = "GET", .path = "/v2.0/quotas/{project_id}/details.json", .policy = "get_quota", .check = admin_or_reader, .handler = &show_details, .target = &about},
-    {.method = "PUT", .path = "/v2.0/quotas/{project_id}", .policy = "update_quota", .check = admin_only, .handler = &update, .wrapper = "quota", .extra = true},
+    {.method = "GET",
+     .path = "/v2.0/quotas/{project_id}/default",
+     .policy = "get_quota",
+     .check = admin_or_reader,
+     .handler = &show_defaults,
+     .target = &about},
+    {.method = "GET",
+     .path = "/v2.0/quotas/{project_id}/details",
+     .policy = "get_quota",
+     .check = admin_or_reader,
+     .handler = &show_details,
+     .target = &about},
+    {.method = "GET",
+     .path = "/v2.0/quotas/{project_id}/details.json",
+     .policy = "get_quota",
+     .check = admin_or_reader,
+     .handler = &show_details,
+     .target = &about},
+    {.method = "PUT",
+     .path = "/v2.0/quotas/{project_id}",
+     .policy = "update_quota",
+     .check = admin_only,
+     .handler = &update,
+     .wrapper = "quota",
+     .extra = true},
     {.method = "DELETE", .path = "/v2.0/quotas/{project_id}", .policy = "delete_quota", .check = admin_only, .handler = &reset, .status = 204},
 };
 static_assert(api::sound(std::span<const Route>(routes)));

@@ -11,8 +11,10 @@ json::object interface_answer(const json::object& router, const std::string& pro
                               const std::vector<Subnet>& subnets) {
     json::array ids;
     for (const Subnet& subnet : subnets) ids.push_back(json::value(subnet.id));
-    return {{"id", string_or(router, "id")}, {"tenant_id", project}, {"project_id", project}, {"port_id", port}, {"network_id", network},
-            {"subnet_id", subnets.empty() ? json::value(nullptr) : json::value(subnets.back().id)}, {"subnet_ids", std::move(ids)}};
+    return {{"id", string_or(router, "id")}, {"tenant_id", project},
+            {"project_id", project},         {"port_id", port},
+            {"network_id", network},         {"subnet_id", subnets.empty() ? json::value(nullptr) : json::value(subnets.back().id)},
+            {"subnet_ids", std::move(ids)}};
 }
 
 struct Wish {
@@ -25,7 +27,8 @@ Wish read_wish(const Call& call, bool removal) {
         const json::value* value = find(call.body, name);
         if (!value) return std::nullopt;
         if (!value->is_string() || !is_uuid_like(value->get_string()))
-            throw bad_request("router", fmt::format("'{}' is not a valid UUID", value->is_string() ? str(value->get_string()).substr(0, 60) : to_text(*value).substr(0, 60)));
+            throw bad_request("router", fmt::format("'{}' is not a valid UUID",
+                                                    value->is_string() ? str(value->get_string()).substr(0, 60) : to_text(*value).substr(0, 60)));
         return str(value->get_string());
     };
     wish.port_id = id("port_id");
@@ -44,7 +47,8 @@ json::object own_router(Call& call, Tx& tx) {
 void check_mode(Tx& tx, const Subnet& subnet) {
     const auto row = tx.one("SELECT ipv6_ra_mode, ipv6_address_mode FROM subnets WHERE id = ?", {subnet.id});
     if (subnet.cidr.address.version() == 6 && row && (*row)["ipv6_ra_mode"].is_null() && !(*row)["ipv6_address_mode"].is_null())
-        throw bad_request("router", fmt::format("IPv6 subnet {} configured to receive RAs from an external router cannot be added to Neutron Router.", subnet.id));
+        throw bad_request(
+            "router", fmt::format("IPv6 subnet {} configured to receive RAs from an external router cannot be added to Neutron Router.", subnet.id));
 }
 
 void attach(Tx& tx, App& app, const json::object& router, const std::string& port) {
@@ -72,8 +76,10 @@ void check_in_pools(const Call& call, Tx& tx, const std::string& port, const std
             bool inside = false;
             for (const Pool& pool : subnet.pools) inside = inside || pool.contains(address);
             if (!inside)
-                throw bad_request("router", fmt::format("Cannot add interface to router because specified port {} has an IP address out of the allocation "
-                                                        "pool of subnet {}, which is not owned by the project making the request", port, subnet.id));
+                throw bad_request("router",
+                                  fmt::format("Cannot add interface to router because specified port {} has an IP address out of the allocation "
+                                              "pool of subnet {}, which is not owned by the project making the request",
+                                              port, subnet.id));
         }
 }
 
@@ -103,8 +109,10 @@ json::object add_port(Call& call, Tx& tx, const json::object& router, const std:
 // The router's IPv6 interface on a network takes every further IPv6 subnet of it.
 std::string ipv6_interface(Tx& tx, const std::string& router, const Subnet& subnet) {
     if (subnet.cidr.address.version() != 6) return "";
-    for (const Row& row : tx.query("SELECT i.port_id, a.ip_address FROM router_interfaces i JOIN ip_allocations a ON a.port_id = i.port_id WHERE i.router_id = ? "
-                                   "AND a.network_id = ?", {router, subnet.network_id}))
+    for (const Row& row :
+         tx.query("SELECT i.port_id, a.ip_address FROM router_interfaces i JOIN ip_allocations a ON a.port_id = i.port_id WHERE i.router_id = ? "
+                  "AND a.network_id = ?",
+                  {router, subnet.network_id}))
         if (row.text("ip_address").find(':') != std::string::npos) return row.text("port_id");
     return "";
 }
@@ -116,7 +124,8 @@ json::object add_subnet(Call& call, Tx& tx, const json::object& router, const st
     const Subnet subnet = find_subnet(tx, id);
     if (!subnet.gateway) throw bad_request("router", "Subnet for router interface must have a gateway IP");
     if (!call.who.is_admin && subnet.project_id != call.who.project_id &&
-        !tx.one("SELECT id FROM rbac_policies WHERE object_id = ? AND action = 'access_as_shared' AND target_tenant = ?", {subnet.network_id, call.who.project_id}))
+        !tx.one("SELECT id FROM rbac_policies WHERE object_id = ? AND action = 'access_as_shared' AND target_tenant = ?",
+                {subnet.network_id, call.who.project_id}))
         throw bad_request("router", fmt::format("Cannot add interface to router because subnet {} is not owned by project making the request", id));
     check_mode(tx, subnet);
     check_router_subnets(tx, router_id, {subnet});
@@ -129,8 +138,8 @@ json::object add_subnet(Call& call, Tx& tx, const json::object& router, const st
         app.feed.bump_all(tx);
         return interface_answer(router, string_or(router, "project_id"), port, subnet.network_id, {subnet});
     }
-    const std::string port = make_port(tx, app, {string_or(router, "project_id"), subnet.network_id, router_id, "network:router_interface",
-                                                 string_or(router, "host")}, &wanted);
+    const std::string port = make_port(
+        tx, app, {string_or(router, "project_id"), subnet.network_id, router_id, "network:router_interface", string_or(router, "host")}, &wanted);
     attach(tx, app, router, port);
     return interface_answer(router, string_or(router, "project_id"), port, subnet.network_id, {subnet});
 }
@@ -146,21 +155,30 @@ Reply add_interface(Call& call) {
 // A floating IP or a route may need the interface.
 void check_unused(Tx& tx, const json::object& router, const Subnet& subnet) {
     const std::string id = string_or(router, "id");
-    if (tx.one("SELECT f.id FROM floating_ips f JOIN ip_allocations a ON a.port_id = f.port_id AND a.ip_address = f.fixed_ip_address WHERE f.router_id = ? "
-               "AND a.subnet_id = ? LIMIT 1", {id, subnet.id}))
-        throw conflict("RouterInterfaceInUseByFloatingIP", fmt::format("Router interface for subnet {} on router {} cannot be deleted, as it is required by "
-                                                                       "one or more floating IPs.", subnet.id, id));
+    if (tx.one("SELECT f.id FROM floating_ips f JOIN ip_allocations a ON a.port_id = f.port_id AND a.ip_address = f.fixed_ip_address WHERE "
+               "f.router_id = ? "
+               "AND a.subnet_id = ? LIMIT 1",
+               {id, subnet.id}))
+        throw conflict("RouterInterfaceInUseByFloatingIP",
+                       fmt::format("Router interface for subnet {} on router {} cannot be deleted, as it is required by "
+                                   "one or more floating IPs.",
+                                   subnet.id, id));
     for (const json::value& route : array_or_empty(router, "routes"))
         if (subnet.cidr.contains(*IpAddress::parse(string_or(route.as_object(), "nexthop"))))
-            throw conflict("RouterInterfaceInUseByRoute", fmt::format("Router interface for subnet {} on router {} cannot be deleted, as it is required by one "
-                                                                      "or more routes.", subnet.id, id));
+            throw conflict("RouterInterfaceInUseByRoute",
+                           fmt::format("Router interface for subnet {} on router {} cannot be deleted, as it is required by one "
+                                       "or more routes.",
+                                       subnet.id, id));
 }
 
 json::object remove_by_port(Tx& tx, App& app, const json::object& router, const Wish& wish) {
-    const auto port = tx.one("SELECT p.id, p.project_id, p.network_id FROM ports p JOIN router_interfaces i ON i.port_id = p.id WHERE i.router_id = ? AND "
-                             "p.id = ?", {string_or(router, "id"), *wish.port_id});
+    const auto port = tx.one(
+        "SELECT p.id, p.project_id, p.network_id FROM ports p JOIN router_interfaces i ON i.port_id = p.id WHERE i.router_id = ? AND "
+        "p.id = ?",
+        {string_or(router, "id"), *wish.port_id});
     if (!port)
-        throw missing("RouterInterfaceNotFound", fmt::format("Router {} does not have an interface with id {}", string_or(router, "id"), *wish.port_id));
+        throw missing("RouterInterfaceNotFound",
+                      fmt::format("Router {} does not have an interface with id {}", string_or(router, "id"), *wish.port_id));
     const std::vector<Subnet> subnets = subnets_of_port(tx, *wish.port_id);
     bool matches = !wish.subnet_id;
     for (const Subnet& subnet : subnets) matches = matches || subnet.id == *wish.subnet_id;
@@ -174,8 +192,10 @@ json::object remove_by_port(Tx& tx, App& app, const json::object& router, const 
 json::object remove_by_subnet(Tx& tx, App& app, const json::object& router, const std::string& subnet_id) {
     const std::string id = string_or(router, "id");
     const Subnet subnet = find_subnet(tx, subnet_id);
-    const auto port = tx.one("SELECT p.id, p.project_id, p.network_id, p.mac_address FROM ports p JOIN router_interfaces i ON i.port_id = p.id JOIN "
-                             "ip_allocations a ON a.port_id = p.id WHERE i.router_id = ? AND a.subnet_id = ?", {id, subnet_id});
+    const auto port = tx.one(
+        "SELECT p.id, p.project_id, p.network_id, p.mac_address FROM ports p JOIN router_interfaces i ON i.port_id = p.id JOIN "
+        "ip_allocations a ON a.port_id = p.id WHERE i.router_id = ? AND a.subnet_id = ?",
+        {id, subnet_id});
     if (!port) throw missing("RouterInterfaceNotFoundForSubnet", fmt::format("Router {} has no interface on subnet {}", id, subnet_id));
     check_unused(tx, router, subnet);
     json::array others;
@@ -200,10 +220,12 @@ Reply remove_interface(Call& call) {
 }
 
 bool same_route(const json::value& a, const json::value& b) {
-    return string_or(a.as_object(), "destination") == string_or(b.as_object(), "destination") && string_or(a.as_object(), "nexthop") == string_or(b.as_object(), "nexthop");
+    return string_or(a.as_object(), "destination") == string_or(b.as_object(), "destination") &&
+           string_or(a.as_object(), "nexthop") == string_or(b.as_object(), "nexthop");
 }
 
-constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required}, {.name = "nexthop", .type = Type::ip, .use = required}};
+constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required},
+                                  {.name = "nexthop", .type = Type::ip, .use = required}};
 constexpr Field extra_fields[] = {
     {.name = "routes", .type = Type::array, .use = required, .most = 200, .item = Type::object, .fields = route_fields}};
 
@@ -238,14 +260,34 @@ Reply remove_routes(Call& call) { return change_routes(call, false); }
 
 constexpr std::string_view anyone = "rule:admin_only or (role:member and project_id:%(project_id)s)";
 constexpr Route routes[] = {
-    {.method = "PUT", .path = "/v2.0/routers/{id}/add_router_interface", .policy = "add_router_interface", .check = anyone, .handler = &add_interface,
-     .json_body = true, .any_body = true},
-    {.method = "PUT", .path = "/v2.0/routers/{id}/remove_router_interface", .policy = "remove_router_interface", .check = anyone,
-     .handler = &remove_interface, .json_body = true, .any_body = true},
-    {.method = "PUT", .path = "/v2.0/routers/{id}/add_extraroutes", .policy = "add_extraroutes", .check = anyone, .handler = &add_routes,
-     .wrapper = "router", .body = extra_fields},
-    {.method = "PUT", .path = "/v2.0/routers/{id}/remove_extraroutes", .policy = "remove_extraroutes", .check = anyone, .handler = &remove_routes,
-     .wrapper = "router", .body = extra_fields},
+    {.method = "PUT",
+     .path = "/v2.0/routers/{id}/add_router_interface",
+     .policy = "add_router_interface",
+     .check = anyone,
+     .handler = &add_interface,
+     .json_body = true,
+     .any_body = true},
+    {.method = "PUT",
+     .path = "/v2.0/routers/{id}/remove_router_interface",
+     .policy = "remove_router_interface",
+     .check = anyone,
+     .handler = &remove_interface,
+     .json_body = true,
+     .any_body = true},
+    {.method = "PUT",
+     .path = "/v2.0/routers/{id}/add_extraroutes",
+     .policy = "add_extraroutes",
+     .check = anyone,
+     .handler = &add_routes,
+     .wrapper = "router",
+     .body = extra_fields},
+    {.method = "PUT",
+     .path = "/v2.0/routers/{id}/remove_extraroutes",
+     .policy = "remove_extraroutes",
+     .check = anyone,
+     .handler = &remove_routes,
+     .wrapper = "router",
+     .body = extra_fields},
 };
 static_assert(api::sound(std::span<const Route>(routes)));
 

@@ -8,7 +8,8 @@ namespace {
 
 using namespace api;
 
-constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required}, {.name = "nexthop", .type = Type::ip, .use = required}};
+constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required},
+                                  {.name = "nexthop", .type = Type::ip, .use = required}};
 constexpr Field fixed_ip_fields[] = {{.name = "subnet_id", .type = Type::uuid}, {.name = "ip_address", .type = Type::ip}};
 constexpr Field gateway_fields[] = {
     {.name = "network_id", .type = Type::uuid, .use = required},
@@ -22,9 +23,18 @@ constexpr Field fields[] = {
     {.name = "project_id", .use = create | show | filter | sort, .alias = "tenant_id"},
     {.name = "admin_state_up", .type = Type::boolean, .use = accepts | show | filter | sort, .fallback = "true"},
     {.name = "status", .use = show | filter | sort, .fallback = "\"ACTIVE\""},
-    {.name = "external_gateway_info", .type = Type::object, .use = accepts | show | nullable | computed, .fields = gateway_fields,
+    {.name = "external_gateway_info",
+     .type = Type::object,
+     .use = accepts | show | nullable | computed,
+     .fields = gateway_fields,
      .convert = [](const json::value& v) { return v.is_object() && v.get_object().empty() ? json::value(nullptr) : v; }},
-    {.name = "routes", .type = Type::array, .use = accepts | show, .fallback = "[]", .most = 200, .item = Type::object, .fields = route_fields,
+    {.name = "routes",
+     .type = Type::array,
+     .use = accepts | show,
+     .fallback = "[]",
+     .most = 200,
+     .item = Type::object,
+     .fields = route_fields,
      .convert = [](const json::value& v) { return v.is_null() ? json::value(json::array{}) : v; }},
     {.name = "description", .use = accepts | show | filter | sort, .fallback = "\"\""},
     {.name = "distributed", .type = Type::boolean, .use = create | show | computed | nullable, .write_check = admin_only, .read_check = admin_only},
@@ -82,9 +92,11 @@ json::object external_network(Call& call, Tx& tx, const json::object& info) {
 
 void remove_gateway(Tx& tx, App& app, const std::string& router, const std::string& port, const std::string& network) {
     if (tx.one("SELECT id FROM floating_ips WHERE router_id = ? LIMIT 1", {router}))
-        throw conflict("RouterExternalGatewayInUseByFloatingIp",
-                       fmt::format("Gateway cannot be updated for router {}, since a gateway to external network {} is required by one or more floating "
-                                   "IPs.", router, network));
+        throw conflict(
+            "RouterExternalGatewayInUseByFloatingIp",
+            fmt::format("Gateway cannot be updated for router {}, since a gateway to external network {} is required by one or more floating "
+                        "IPs.",
+                        router, network));
     tx.exec("UPDATE routers SET gw_port_id = NULL WHERE id = ?", {router});
     remove_port(tx, app, port);
 }
@@ -102,7 +114,8 @@ std::string add_gateway(Tx& tx, App& app, const json::object& row, const std::st
 void set_gateway(Call& call, Tx& tx, const json::object& row, const json::value& info) {
     App& app = app_of(call);
     const std::string router = string_or(row, "id");
-    const auto current = tx.one("SELECT p.id, p.network_id, p.mac_address FROM routers r JOIN ports p ON p.id = r.gw_port_id WHERE r.id = ?", {router});
+    const auto current =
+        tx.one("SELECT p.id, p.network_id, p.mac_address FROM routers r JOIN ports p ON p.id = r.gw_port_id WHERE r.id = ?", {router});
     if (info.is_null()) {
         if (current) remove_gateway(tx, app, router, current->text("id"), current->text("network_id"));
         return;
@@ -130,12 +143,14 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
         check_gateway_policy(call, row, info->get_object(), before ? "update" : "create");
         row["enable_snat"] = boolean_or(info->get_object(), "enable_snat", true);
     }
-    if (!before && !array_or_empty(row, "routes").empty()) throw invalid_routes(array_or_empty(row, "routes"), "the nexthop is not connected with router");
+    if (!before && !array_or_empty(row, "routes").empty())
+        throw invalid_routes(array_or_empty(row, "routes"), "the nexthop is not connected with router");
 }
 
 void after_write(Call& call, Tx& tx, const json::object& row, const json::object* before) {
     if (row.contains("external_gateway_info")) set_gateway(call, tx, row, *find(row, "external_gateway_info"));
-    if (before && (call.body.contains("routes") || call.body.contains("external_gateway_info"))) check_routes(tx, string_or(row, "id"), array_or_empty(row, "routes"));
+    if (before && (call.body.contains("routes") || call.body.contains("external_gateway_info")))
+        check_routes(tx, string_or(row, "id"), array_or_empty(row, "routes"));
     app_of(call).feed.bump_all(tx);
 }
 
@@ -160,7 +175,8 @@ void view(Call&, Tx& tx, std::span<json::object> rows) {
     }
     for_children(tx, rows, "SELECT r.id, p.network_id FROM routers r JOIN ports p ON p.id = r.gw_port_id WHERE r.id", "",
                  [](json::object& router, const Row& row) {
-                     router["external_gateway_info"] = json::object{{"network_id", row.at(1).text()}, {"external_fixed_ips", json::array{}},
+                     router["external_gateway_info"] = json::object{{"network_id", row.at(1).text()},
+                                                                    {"external_fixed_ips", json::array{}},
                                                                     {"enable_snat", boolean_or(router, "enable_snat", true)}};
                  });
     for_children(tx, rows, "SELECT r.id, a.subnet_id, a.ip_address FROM routers r JOIN ip_allocations a ON a.port_id = r.gw_port_id WHERE r.id",
@@ -169,9 +185,10 @@ void view(Call&, Tx& tx, std::span<json::object> rows) {
                          router["external_gateway_info"].as_object()["external_fixed_ips"].as_array().push_back(
                              json::object{{"subnet_id", row.at(1).text()}, {"ip_address", row.at(2).text()}});
                  });
-    for_children(tx, rows, "SELECT r.id, a.availability_zone FROM routers r JOIN agents a ON a.host = r.host AND a.binary_name = 'neutron-l3-agent' "
-                           "WHERE a.availability_zone IS NOT NULL AND r.id", "",
-                 [](json::object& router, const Row& row) { router["availability_zones"].as_array().push_back(json::value(row.at(1).text())); });
+    for_children(tx, rows,
+                 "SELECT r.id, a.availability_zone FROM routers r JOIN agents a ON a.host = r.host AND a.binary_name = 'neutron-l3-agent' "
+                 "WHERE a.availability_zone IS NOT NULL AND r.id",
+                 "", [](json::object& router, const Row& row) { router["availability_zones"].as_array().push_back(json::value(row.at(1).text())); });
     add_tags(tx, rows);
 }
 
@@ -181,16 +198,30 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource router_resource{
-    .name = "router", .plural = "routers", .path = "/v2.0/routers", .table = "routers", .fields = fields, .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .view = &view, .filter = &filter_parameter},
-    .title = "Router", .missing = "Router {} could not be found", .quota = "router", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource router_resource{.name = "router",
+                                   .plural = "routers",
+                                   .path = "/v2.0/routers",
+                                   .table = "routers",
+                                   .fields = fields,
+                                   .operations = operations,
+                                   .hooks = {.before_write = &before_write,
+                                             .after_write = &after_write,
+                                             .before_remove = &before_remove,
+                                             .view = &view,
+                                             .filter = &filter_parameter},
+                                   .title = "Router",
+                                   .missing = "Router {} could not be found",
+                                   .quota = "router",
+                                   .bulk = true,
+                                   .timestamps = true,
+                                   .revision = true};
 static_assert(api::sound(router_resource));
 
 std::vector<Subnet> router_subnets(Tx& tx, const std::string& router_id) {
     std::vector<Subnet> out;
-    for (const Row& row : tx.query("SELECT DISTINCT a.subnet_id FROM ip_allocations a JOIN router_interfaces i ON i.port_id = a.port_id WHERE i.router_id = ?",
-                                   {router_id}))
+    for (const Row& row :
+         tx.query("SELECT DISTINCT a.subnet_id FROM ip_allocations a JOIN router_interfaces i ON i.port_id = a.port_id WHERE i.router_id = ?",
+                  {router_id}))
         out.push_back(find_subnet(tx, row.text("subnet_id")));
     const Value gateway = tx.scalar("SELECT p.network_id FROM routers r JOIN ports p ON p.id = r.gw_port_id WHERE r.id = ?", {router_id});
     if (!gateway.is_null())
@@ -210,7 +241,8 @@ void check_router_subnets(Tx& tx, const std::string& router_id, const std::vecto
 
 void check_routes(Tx& tx, const std::string& router_id, const json::array& routes) {
     if (routes.size() > most_routes)
-        throw bad("RoutesExhausted", fmt::format("Unable to complete operation for {}. The number of routes exceeds the maximum {}.", router_id, most_routes));
+        throw bad("RoutesExhausted",
+                  fmt::format("Unable to complete operation for {}. The number of routes exceeds the maximum {}.", router_id, most_routes));
     if (routes.empty()) return;
     const std::vector<Subnet> subnets = router_subnets(tx, router_id);
     for (const json::value& item : routes) {
@@ -221,8 +253,10 @@ void check_routes(Tx& tx, const std::string& router_id, const json::array& route
         for (const Subnet& subnet : subnets) connected = connected || subnet.cidr.contains(nexthop);
         if (!connected || !destination || destination->address.version() != nexthop.version())
             throw invalid_routes(routes, "the nexthop is not connected with router");
-        if (tx.one("SELECT a.port_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id WHERE a.ip_address = ? AND p.device_id = ? AND p.device_owner IN "
-                   "('network:router_interface', 'network:router_gateway') LIMIT 1", {text, router_id}))
+        if (tx.one("SELECT a.port_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id WHERE a.ip_address = ? AND p.device_id = ? AND "
+                   "p.device_owner IN "
+                   "('network:router_interface', 'network:router_gateway') LIMIT 1",
+                   {text, router_id}))
             throw invalid_routes(routes, "the nexthop is used by router");
     }
 }

@@ -29,10 +29,13 @@ constexpr Field fields[] = {
 
 constexpr Operation operations[] = {
     {.verb = Verb::list, .policy = "get_security_group_rules", .check = "@"},
-    {.verb = Verb::show, .policy = "get_security_group_rule",
+    {.verb = Verb::show,
+     .policy = "get_security_group_rule",
      .check = "rule:admin_only or ((role:reader or role:member) and project_id:%(project_id)s) or rule:sg_owner"},
     {.verb = Verb::create, .policy = "create_security_group_rule", .check = admin_or_member},
-    {.verb = Verb::remove, .policy = "delete_security_group_rule", .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or (role:member and rule:sg_owner)"},
+    {.verb = Verb::remove,
+     .policy = "delete_security_group_rule",
+     .check = "rule:admin_only or (role:member and project_id:%(project_id)s) or (role:member and rule:sg_owner)"},
 };
 
 std::string group_owner(Tx& tx, const json::object& row) {
@@ -57,7 +60,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object*) {
     if (const auto remote = optional_string(row, "remote_group_id")) check_group(call, tx, *remote);
     check_group(call, tx, group);
     row["rule_key"] = rule_key(row);
-    const Value same = tx.scalar("SELECT id FROM security_group_rules WHERE security_group_id = ? AND rule_key = ?", {group, string_or(row, "rule_key")});
+    const Value same =
+        tx.scalar("SELECT id FROM security_group_rules WHERE security_group_id = ? AND rule_key = ?", {group, string_or(row, "rule_key")});
     if (!same.is_null()) throw conflict("SecurityGroupRuleExists", fmt::format("Security group rule already exists. Rule id is {}.", same.text()));
 }
 
@@ -89,13 +93,25 @@ void prepare(Call& call) { security_group_resource.hooks.prepare(call); }
 
 }  // namespace
 
-constexpr Resource security_group_rule_resource{
-    .name = "security_group_rule", .plural = "security_group_rules", .path = "/v2.0/security-group-rules", .table = "security_group_rules",
-    .fields = fields, .operations = operations,
-    .hooks = {.prepare = &prepare, .before_write = &before_write, .after_write = &after_write, .after_remove = &touched, .view = &view,
-              .visible = &visible, .target = &target},
-    .title = "Security group rule", .missing = "Security group rule {} does not exist", .quota = "security_group_rule", .bulk = true,
-    .timestamps = true, .revision = true};
+constexpr Resource security_group_rule_resource{.name = "security_group_rule",
+                                                .plural = "security_group_rules",
+                                                .path = "/v2.0/security-group-rules",
+                                                .table = "security_group_rules",
+                                                .fields = fields,
+                                                .operations = operations,
+                                                .hooks = {.prepare = &prepare,
+                                                          .before_write = &before_write,
+                                                          .after_write = &after_write,
+                                                          .after_remove = &touched,
+                                                          .view = &view,
+                                                          .visible = &visible,
+                                                          .target = &target},
+                                                .title = "Security group rule",
+                                                .missing = "Security group rule {} does not exist",
+                                                .quota = "security_group_rule",
+                                                .bulk = true,
+                                                .timestamps = true,
+                                                .revision = true};
 static_assert(api::sound(security_group_rule_resource));
 
 }  // namespace pilvi::network

@@ -38,8 +38,9 @@ constexpr Operation operations[] = {
 
 void insert_rule(Tx& tx, const App& app, const std::string& group, const std::string& project, std::string_view direction, std::string_view ethertype,
                  bool from_group) {
-    json::object rule{{"project_id", project}, {"security_group_id", group}, {"description", ""}, {"direction", direction}, {"ethertype", ethertype},
-                      {"remote_group_id", from_group ? json::value(group) : json::value(nullptr)}};
+    json::object rule{{"project_id", project},  {"security_group_id", group},
+                      {"description", ""},      {"direction", direction},
+                      {"ethertype", ethertype}, {"remote_group_id", from_group ? json::value(group) : json::value(nullptr)}};
     rule["rule_key"] = rule_key(rule);
     insert_object(tx, app, security_group_rule_resource, std::move(rule));
 }
@@ -125,13 +126,25 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource security_group_resource{
-    .name = "security_group", .plural = "security_groups", .path = "/v2.0/security-groups", .table = "security_groups", .fields = fields,
-    .operations = operations,
-    .hooks = {.prepare = &prepare, .before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .view = &view,
-              .visible = &visible, .filter = &filter_parameter},
-    .title = "Security group", .missing = "Security group {} does not exist", .quota = "security_group", .bulk = true, .timestamps = true,
-    .revision = true};
+constexpr Resource security_group_resource{.name = "security_group",
+                                           .plural = "security_groups",
+                                           .path = "/v2.0/security-groups",
+                                           .table = "security_groups",
+                                           .fields = fields,
+                                           .operations = operations,
+                                           .hooks = {.prepare = &prepare,
+                                                     .before_write = &before_write,
+                                                     .after_write = &after_write,
+                                                     .before_remove = &before_remove,
+                                                     .view = &view,
+                                                     .visible = &visible,
+                                                     .filter = &filter_parameter},
+                                           .title = "Security group",
+                                           .missing = "Security group {} does not exist",
+                                           .quota = "security_group",
+                                           .bulk = true,
+                                           .timestamps = true,
+                                           .revision = true};
 static_assert(api::sound(security_group_resource));
 
 std::string ensure_default_group(Tx& tx, App& app, const Service* service, const std::string& project_id) {
@@ -142,8 +155,12 @@ std::string ensure_default_group(Tx& tx, App& app, const Service* service, const
         std::string id;
         tx.savepoint([&] {
             if (service) check_rule_quota(tx, *service, project_id, 4);
-            id = insert_object(tx, app, security_group_resource, {{"project_id", project_id}, {"name", "default"}, {"description", "Default security group"},
-                                                                  {"stateful", true}, {"default_of", project_id}});
+            id = insert_object(tx, app, security_group_resource,
+                               {{"project_id", project_id},
+                                {"name", "default"},
+                                {"description", "Default security group"},
+                                {"stateful", true},
+                                {"default_of", project_id}});
             for (const std::string_view ethertype : {"IPv4", "IPv6"}) {
                 insert_rule(tx, app, id, project_id, "ingress", ethertype, true);
                 insert_rule(tx, app, id, project_id, "egress", ethertype, false);

@@ -15,7 +15,8 @@ struct Wish {
 bool insert_segment(Tx& tx, const Wish& wish, std::int64_t id, const std::string& network) {
     try {
         tx.savepoint([&] {
-            tx.insert("segments", {{"network_type", wish.type}, {"physical_network", wish.physical}, {"segmentation_id", id}, {"network_id", network}});
+            tx.insert("segments",
+                      {{"network_type", wish.type}, {"physical_network", wish.physical}, {"segmentation_id", id}, {"network_id", network}});
         });
         return true;
     } catch (const UniqueViolation&) {
@@ -26,16 +27,20 @@ bool insert_segment(Tx& tx, const Wish& wish, std::int64_t id, const std::string
 // The lowest id above the highest one in use, or the first gap.
 std::optional<std::int64_t> next_free(Tx& tx, const Wish& wish, std::int64_t first, std::int64_t last) {
     const Values range{wish.type, wish.physical, first, last};
-    const Value highest = tx.scalar("SELECT max(segmentation_id) FROM segments WHERE network_type = ? AND physical_network = ? AND segmentation_id "
-                                    "BETWEEN ? AND ?", range);
+    const Value highest = tx.scalar(
+        "SELECT max(segmentation_id) FROM segments WHERE network_type = ? AND physical_network = ? AND segmentation_id "
+        "BETWEEN ? AND ?",
+        range);
     if (highest.is_null()) return first;
     if (highest.integer() < last) return highest.integer() + 1;
-    if (!tx.one("SELECT 1 AS one FROM segments WHERE network_type = ? AND physical_network = ? AND segmentation_id = ?", {wish.type, wish.physical, first}))
+    if (!tx.one("SELECT 1 AS one FROM segments WHERE network_type = ? AND physical_network = ? AND segmentation_id = ?",
+                {wish.type, wish.physical, first}))
         return first;
-    const Value gap = tx.scalar("SELECT min(a.segmentation_id) FROM segments a WHERE a.network_type = ? AND a.physical_network = ? AND "
-                                "a.segmentation_id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM segments b WHERE b.network_type = a.network_type AND "
-                                "b.physical_network = a.physical_network AND b.segmentation_id = a.segmentation_id + 1)",
-                                {wish.type, wish.physical, first, last - 1});
+    const Value gap = tx.scalar(
+        "SELECT min(a.segmentation_id) FROM segments a WHERE a.network_type = ? AND a.physical_network = ? AND "
+        "a.segmentation_id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM segments b WHERE b.network_type = a.network_type AND "
+        "b.physical_network = a.physical_network AND b.segmentation_id = a.segmentation_id + 1)",
+        {wish.type, wish.physical, first, last - 1});
     return gap.is_null() ? std::nullopt : std::optional(gap.integer() + 1);
 }
 
@@ -70,7 +75,8 @@ void take_vlan(Tx& tx, const Settings& settings, Wish& wish, const std::string& 
         if (wish.physical.empty()) throw invalid_input("segmentation_id requires physical_network for VLAN provider network");
         if (*wish.id < 1 || *wish.id > 4094) throw invalid_input("segmentation_id out of range (1 through 4094)");
         if (!insert_segment(tx, wish, *wish.id, network))
-            throw conflict("VlanIdInUse", fmt::format("Unable to create the network. The VLAN {} on physical network {} is in use.", *wish.id, wish.physical));
+            throw conflict("VlanIdInUse",
+                           fmt::format("Unable to create the network. The VLAN {} on physical network {} is in use.", *wish.id, wish.physical));
         return;
     }
     const std::string asked = wish.physical;

@@ -10,28 +10,53 @@ using namespace api;
 
 constexpr std::string_view ipv6_modes[] = {"dhcpv6-stateful", "dhcpv6-stateless", "slaac"};
 constexpr Field pool_fields[] = {{.name = "start", .type = Type::ip, .use = required}, {.name = "end", .type = Type::ip, .use = required}};
-constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required}, {.name = "nexthop", .type = Type::ip, .use = required}};
+constexpr Field route_fields[] = {{.name = "destination", .type = Type::cidr, .use = required},
+                                  {.name = "nexthop", .type = Type::ip, .use = required}};
 
 constexpr Field fields[] = {
     {.name = "id", .type = Type::uuid, .use = show | filter | sort},
     {.name = "name", .use = accepts | show | filter | sort, .fallback = "\"\""},
     {.name = "project_id", .use = create | show | filter | sort, .alias = "tenant_id"},
     {.name = "network_id", .type = Type::uuid, .use = create | required | show | filter | sort},
-    {.name = "ip_version", .type = Type::integer, .use = create | required | show | filter | sort, .convert = [](const json::value& v) {
-         const bool known = v == json::value(4) || v == json::value(6) || v == json::value("4") || v == json::value("6");
-         if (!known) throw invalid_attribute("ip_version", fmt::format("'{}' is not in [4, 6]", v.is_string() ? str(v.get_string()).substr(0, 60) : to_text(v)));
-         return v;
-     }},
+    {.name = "ip_version",
+     .type = Type::integer,
+     .use = create | required | show | filter | sort,
+     .convert =
+         [](const json::value& v) {
+             const bool known = v == json::value(4) || v == json::value(6) || v == json::value("4") || v == json::value("6");
+             if (!known)
+                 throw invalid_attribute("ip_version",
+                                         fmt::format("'{}' is not in [4, 6]", v.is_string() ? str(v.get_string()).substr(0, 60) : to_text(v)));
+             return v;
+         }},
     {.name = "cidr", .type = Type::cidr, .use = create | show | filter | sort | nullable, .convert = &convert_subnet_cidr},
     {.name = "gateway_ip", .type = Type::ip, .use = accepts | show | filter | sort | nullable},
     {.name = "enable_dhcp", .type = Type::boolean, .use = accepts | show | filter | sort, .fallback = "true"},
     {.name = "allocation_pools", .type = Type::array, .use = accepts | show | nullable, .most = 100, .item = Type::object, .fields = pool_fields},
-    {.name = "dns_nameservers", .type = Type::array, .use = accepts | show, .fallback = "[]", .most = 100, .item = Type::ip, .convert = &convert_list},
-    {.name = "host_routes", .type = Type::array, .use = accepts | show, .fallback = "[]", .most = 100, .item = Type::object, .fields = route_fields,
+    {.name = "dns_nameservers",
+     .type = Type::array,
+     .use = accepts | show,
+     .fallback = "[]",
+     .most = 100,
+     .item = Type::ip,
+     .convert = &convert_list},
+    {.name = "host_routes",
+     .type = Type::array,
+     .use = accepts | show,
+     .fallback = "[]",
+     .most = 100,
+     .item = Type::object,
+     .fields = route_fields,
      .convert = &convert_list},
     {.name = "ipv6_ra_mode", .use = accepts | show | filter | sort | nullable, .values = ipv6_modes},
     {.name = "ipv6_address_mode", .use = accepts | show | filter | sort | nullable, .values = ipv6_modes},
-    {.name = "service_types", .type = Type::array, .use = accepts | show, .fallback = "[]", .most = 16, .item = Type::text, .write_check = admin_only},
+    {.name = "service_types",
+     .type = Type::array,
+     .use = accepts | show,
+     .fallback = "[]",
+     .most = 16,
+     .item = Type::text,
+     .write_check = admin_only},
     {.name = "subnetpool_id", .use = create | show | nullable | computed},
     {.name = "use_default_subnetpool", .type = Type::boolean, .use = create | computed},
     {.name = "prefixlen", .type = Type::integer, .use = create | nullable | computed, .least = 0, .most = 128},
@@ -43,7 +68,8 @@ constexpr Field fields[] = {
 
 constexpr Operation operations[] = {
     {.verb = Verb::list, .policy = "get_subnets", .check = "@"},
-    {.verb = Verb::show, .policy = "get_subnet",
+    {.verb = Verb::show,
+     .policy = "get_subnet",
      .check = "rule:admin_only or ((role:reader or role:member) and project_id:%(project_id)s) or True:%(visible)s"},
     {.verb = Verb::create, .policy = "create_subnet", .check = net_owner_or_member},
     {.verb = Verb::update, .policy = "update_subnet", .check = net_owner_or_member},
@@ -86,8 +112,10 @@ void check_overlap(Tx& tx, const json::object& row) {
 void check_gateway_free(Tx& tx, const json::object& row, const json::object& before) {
     const auto old = optional_string(before, "gateway_ip");
     if (!old || optional_string(row, "gateway_ip") == old) return;
-    const Value port = tx.scalar("SELECT a.port_id FROM ip_allocations a JOIN router_interfaces i ON i.port_id = a.port_id WHERE a.subnet_id = ? AND "
-                                 "a.ip_address = ?", {string_or(row, "id"), *old});
+    const Value port = tx.scalar(
+        "SELECT a.port_id FROM ip_allocations a JOIN router_interfaces i ON i.port_id = a.port_id WHERE a.subnet_id = ? AND "
+        "a.ip_address = ?",
+        {string_or(row, "id"), *old});
     if (!port.is_null())
         throw conflict("GatewayIpInUse", fmt::format("Current gateway ip {} already in use by port {}. Unable to update.", *old, port.text()));
 }
@@ -108,7 +136,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
 void add_gateway_addresses(Tx& tx, App& app, const json::object& row) {
     const std::string network = string_or(row, "network_id");
     const int version = static_cast<int>(integer_or(row, "ip_version"));
-    for (const Row& port : tx.query("SELECT id, mac_address FROM ports WHERE network_id = ? AND device_owner = 'network:router_gateway'", {network})) {
+    for (const Row& port :
+         tx.query("SELECT id, mac_address FROM ports WHERE network_id = ? AND device_owner = 'network:router_gateway'", {network})) {
         json::array ips = fixed_ips(tx, port.text("id"));
         bool has = false;
         for (const json::value& ip : ips) has = has || IpAddress::parse(string_or(ip.as_object(), "ip_address"))->version() == version;
@@ -125,8 +154,12 @@ void add_auto_addresses(Tx& tx, const json::object& row) {
     const std::string id = string_or(row, "id"), network = string_or(row, "network_id");
     for (const Row& port : tx.query("SELECT id, mac_address FROM ports WHERE network_id = ? AND device_owner NOT LIKE 'network:%'", {network})) {
         const IpAddress address = eui64(cidr, port.text("mac_address"));
-        tx.insert("ip_allocations", {{"subnet_id", id}, {"ip_offset", offset_of(cidr, address)}, {"ip_address", address.text()},
-                                     {"port_id", port.text("id")}, {"network_id", network}, {"position", std::int64_t{100}}});
+        tx.insert("ip_allocations", {{"subnet_id", id},
+                                     {"ip_offset", offset_of(cidr, address)},
+                                     {"ip_address", address.text()},
+                                     {"port_id", port.text("id")},
+                                     {"network_id", network},
+                                     {"position", std::int64_t{100}}});
     }
 }
 
@@ -145,10 +178,12 @@ void after_write(Call& call, Tx& tx, const json::object& row, const json::object
 void before_remove(Call& call, Tx& tx, const json::object& row) {
     App& app = app_of(call);
     const std::string id = string_or(row, "id"), network = string_or(row, "network_id");
-    const std::string_view owners = is_auto_address(row) ? "p.device_owner IN ('network:router_interface', 'network:router_gateway')"
-                                                         : "p.device_owner <> 'network:dhcp'";
-    if (tx.one(fmt::format("SELECT a.port_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id WHERE a.subnet_id = ? AND {} LIMIT 1", owners), {id}))
-        throw conflict("SubnetInUse", fmt::format("Unable to complete operation on subnet {}: One or more ports have an IP allocation from this subnet.", id));
+    const std::string_view owners =
+        is_auto_address(row) ? "p.device_owner IN ('network:router_interface', 'network:router_gateway')" : "p.device_owner <> 'network:dhcp'";
+    if (tx.one(fmt::format("SELECT a.port_id FROM ip_allocations a JOIN ports p ON p.id = a.port_id WHERE a.subnet_id = ? AND {} LIMIT 1", owners),
+               {id}))
+        throw conflict("SubnetInUse",
+                       fmt::format("Unable to complete operation on subnet {}: One or more ports have an IP allocation from this subnet.", id));
     tx.exec("DELETE FROM ip_allocations WHERE subnet_id = ?", {id});
     remove_tags(tx, id);
     touch(tx, app, "networks", network);
@@ -186,11 +221,25 @@ std::string filter_parameter(const Call&, std::string_view name, const std::vect
 
 }  // namespace
 
-constexpr Resource subnet_resource{
-    .name = "subnet", .plural = "subnets", .path = "/v2.0/subnets", .table = "subnets", .fields = fields, .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .before_remove = &before_remove, .after_remove = &after_remove, .view = &view,
-              .visible = &visible, .filter = &filter_parameter, .target = &target},
-    .title = "Subnet", .quota = "subnet", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource subnet_resource{.name = "subnet",
+                                   .plural = "subnets",
+                                   .path = "/v2.0/subnets",
+                                   .table = "subnets",
+                                   .fields = fields,
+                                   .operations = operations,
+                                   .hooks = {.before_write = &before_write,
+                                             .after_write = &after_write,
+                                             .before_remove = &before_remove,
+                                             .after_remove = &after_remove,
+                                             .view = &view,
+                                             .visible = &visible,
+                                             .filter = &filter_parameter,
+                                             .target = &target},
+                                   .title = "Subnet",
+                                   .quota = "subnet",
+                                   .bulk = true,
+                                   .timestamps = true,
+                                   .revision = true};
 static_assert(api::sound(subnet_resource));
 
 }  // namespace pilvi::network

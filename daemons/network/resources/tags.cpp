@@ -10,7 +10,8 @@ namespace {
 using namespace api;
 
 constexpr std::size_t most_tags = 50;
-constexpr const Resource* tagged[] = {&network_resource, &subnet_resource, &port_resource, &router_resource, &floating_ip_resource, &security_group_resource};
+constexpr const Resource* tagged[] = {&network_resource, &subnet_resource,      &port_resource,
+                                      &router_resource,  &floating_ip_resource, &security_group_resource};
 
 const Resource& resource_of(const Call& call) {
     for (const Resource* r : tagged)
@@ -37,7 +38,8 @@ void check_tag(std::string_view tag) {
 Reply list(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
-        for (const Row& row : tx.query("SELECT tag FROM tags WHERE resource_id = ? ORDER BY tag", {parent(call, tx, false)})) out.push_back(json::value(row.text("tag")));
+        for (const Row& row : tx.query("SELECT tag FROM tags WHERE resource_id = ? ORDER BY tag", {parent(call, tx, false)}))
+            out.push_back(json::value(row.text("tag")));
         return json::object{{"tags", std::move(out)}};
     });
 }
@@ -108,7 +110,13 @@ Reply remove_all(Call& call) {
 
 constexpr Route routes[] = {
     {.method = "GET", .path = "/v2.0/{collection}/{id}/tags", .policy = "get_tags", .check = "@", .handler = &list},
-    {.method = "PUT", .path = "/v2.0/{collection}/{id}/tags", .policy = "update_tags", .check = "@", .handler = &replace, .json_body = true, .any_body = true},
+    {.method = "PUT",
+     .path = "/v2.0/{collection}/{id}/tags",
+     .policy = "update_tags",
+     .check = "@",
+     .handler = &replace,
+     .json_body = true,
+     .any_body = true},
     {.method = "DELETE", .path = "/v2.0/{collection}/{id}/tags", .policy = "delete_tags", .check = "@", .handler = &remove_all, .status = 204},
     {.method = "GET", .path = "/v2.0/{collection}/{id}/tags/{tag}", .policy = "get_tags", .check = "@", .handler = &exists, .status = 204},
     {.method = "PUT", .path = "/v2.0/{collection}/{id}/tags/{tag}", .policy = "update_tags", .check = "@", .handler = &add, .status = 201},

@@ -172,8 +172,8 @@ private:
         return parts;
     }
 
-    void add_tree(const Group& group, std::size_t root, const std::vector<std::string>& classes,
-                  const std::vector<std::vector<std::size_t>>& lists, std::vector<Part>& parts) const {
+    void add_tree(const Group& group, std::size_t root, const std::vector<std::string>& classes, const std::vector<std::vector<std::size_t>>& lists,
+                  std::vector<Part>& parts) const {
         std::vector<std::size_t> sizes;
         for (const auto& list : lists) sizes.push_back(list.size());
         product(sizes, [&](const std::vector<std::size_t>& at) {

@@ -19,10 +19,10 @@ using Names = std::set<std::string, std::less<>>;
 
 struct Provider {
     std::string uuid;
-    std::size_t root = 0;                  // index into Snapshot::providers; itself for a root
+    std::size_t root = 0;  // index into Snapshot::providers; itself for a root
     std::optional<std::size_t> parent = {};
     std::map<std::string, Inventory, std::less<>> inventories = {};
-    Names traits = {};                     // at least those that the request names, and sharing_trait
+    Names traits = {};  // at least those that the request names, and sharing_trait
     Names aggregates = {};
 };
 
@@ -40,18 +40,18 @@ struct Group {
     std::map<std::string, std::int64_t> resources = {};  // class -> amount
     std::vector<Names> required = {};                    // of each set at least one trait
     Names forbidden = {};
-    std::vector<Names> member_of = {};                   // of each set at least one aggregate
+    std::vector<Names> member_of = {};  // of each set at least one aggregate
     Names forbidden_aggregates = {};
-    std::string in_tree = {};                            // provider uuid; "" = any
+    std::string in_tree = {};  // provider uuid; "" = any
 };
 
 struct CandidateRequest {
-    std::map<std::string, Group> groups;                 // by suffix; "" is the unsuffixed one
-    std::size_t limit = 0;                               // 0 = none
-    bool isolate = false;                                // group_policy=isolate
+    std::map<std::string, Group> groups;  // by suffix; "" is the unsuffixed one
+    std::size_t limit = 0;                // 0 = none
+    bool isolate = false;                 // group_policy=isolate
     Names root_required = {}, root_forbidden = {};
-    std::vector<Names> same_subtrees = {};               // sets of suffixes
-    bool nested_aware = true;                            // microversion 1.29
+    std::vector<Names> same_subtrees = {};  // sets of suffixes
+    bool nested_aware = true;               // microversion 1.29
 };
 
 struct Candidate {
@@ -62,7 +62,7 @@ struct Candidate {
 
 struct Candidates {
     std::vector<Candidate> requests;
-    std::vector<std::size_t> summaries;                  // providers to be described: the whole trees of those that are used
+    std::vector<std::size_t> summaries;  // providers to be described: the whole trees of those that are used
 };
 
 Candidates find_candidates(const Snapshot& snapshot, const CandidateRequest& request);

@@ -3,6 +3,8 @@
 namespace pilvi::placement {
 namespace {
 
+// Lists of words, as many on a line as fit.
+// clang-format off
 constexpr std::string_view resource_classes[] = {
     "VCPU", "MEMORY_MB", "DISK_GB", "PCI_DEVICE", "SRIOV_NET_VF", "NUMA_SOCKET", "NUMA_CORE", "NUMA_THREAD", "NUMA_MEMORY_MB", "IPV4_ADDRESS", "VGPU",
     "VGPU_DISPLAY_HEAD", "NET_BW_EGR_KILOBIT_PER_SEC", "NET_BW_IGR_KILOBIT_PER_SEC", "PCPU", "MEM_ENCRYPTION_CONTEXT", "FPGA", "PGPU",
@@ -78,6 +80,7 @@ constexpr std::string_view traits[] = {
     "HW_NIC_SRIOV_QOS_RX", "HW_NIC_SRIOV_QOS_TX", "HW_NIC_SRIOV_TRUSTED", "HW_NIC_VMDQ", "HW_NUMA_ROOT", "MISC_SHARES_VIA_AGGREGATE", "OWNER_CYBORG",
     "OWNER_NOVA", "STORAGE_DISK_HDD", "STORAGE_DISK_SSD",
 };
+// clang-format on
 
 }  // namespace
 

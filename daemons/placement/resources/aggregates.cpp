@@ -20,7 +20,8 @@ Reply show_aggregates(Call& call) {
     return call.store().read([&](Tx& tx) {
         const ProviderRow provider = load_provider(tx, call.arg("uuid"));
         json::array aggregates;
-        for (const Row& row : tx.query("SELECT aggregate_uuid FROM provider_aggregates WHERE provider_uuid = ? ORDER BY aggregate_uuid", {provider.uuid}))
+        for (const Row& row :
+             tx.query("SELECT aggregate_uuid FROM provider_aggregates WHERE provider_uuid = ? ORDER BY aggregate_uuid", {provider.uuid}))
             aggregates.emplace_back(row.at(0).text());
         return answer_aggregates(call, provider, std::move(aggregates));
     });
@@ -30,7 +31,8 @@ Reply set_aggregates(Call& call) {
     require_provider(call);
     const bool with_generation = call.at_least(1, 19);
     if (!with_generation && !call.raw.is_array()) invalid_json("the body is not of type 'array'");
-    const json::object body = with_generation ? validated(call, body_1_19, call.raw) : validated(call, list_body, json::object{{"aggregates", call.raw}});
+    const json::object body =
+        with_generation ? validated(call, body_1_19, call.raw) : validated(call, list_body, json::object{{"aggregates", call.raw}});
     Names aggregates;
     for (const json::value& uuid : array_or_empty(body, "aggregates"))
         if (!aggregates.insert(canonical_uuid(uuid.as_string())).second) invalid_json("aggregates has non-unique elements");
@@ -49,9 +51,19 @@ Reply set_aggregates(Call& call) {
 
 constexpr std::string_view path = "/resource_providers/{uuid}/aggregates";
 constexpr api::Route routes[] = {
-    {.method = "GET", .path = path, .policy = "placement:resource_providers:aggregates:list", .check = reader, .handler = show_aggregates, .since = {1, 1}},
-    {.method = "PUT", .path = path, .policy = "placement:resource_providers:aggregates:update", .check = admin, .handler = set_aggregates,
-     .any_body = true, .since = {1, 1}},
+    {.method = "GET",
+     .path = path,
+     .policy = "placement:resource_providers:aggregates:list",
+     .check = reader,
+     .handler = show_aggregates,
+     .since = {1, 1}},
+    {.method = "PUT",
+     .path = path,
+     .policy = "placement:resource_providers:aggregates:update",
+     .check = admin,
+     .handler = set_aggregates,
+     .any_body = true,
+     .since = {1, 1}},
 };
 static_assert(api::sound(routes));
 

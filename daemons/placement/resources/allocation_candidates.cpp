@@ -35,19 +35,20 @@ Snapshot load_snapshot(Tx& tx, const Names& traits) {
     for (const Row& row : tx.query("SELECT provider_uuid, resource_class, total, reserved, min_unit, max_unit, step_size, allocation_ratio, used "
                                    "FROM inventories"))
         provider(row).inventories.emplace(row.at(1).text(), Inventory{.total = row.at(2).integer(),
-                                                                     .reserved = row.at(3).integer(),
-                                                                     .min_unit = row.at(4).integer(),
-                                                                     .max_unit = row.at(5).integer(),
-                                                                     .step_size = row.at(6).integer(),
-                                                                     .allocation_ratio = row.at(7).number(),
-                                                                     .used = row.at(8).integer()});
+                                                                      .reserved = row.at(3).integer(),
+                                                                      .min_unit = row.at(4).integer(),
+                                                                      .max_unit = row.at(5).integer(),
+                                                                      .step_size = row.at(6).integer(),
+                                                                      .allocation_ratio = row.at(7).number(),
+                                                                      .used = row.at(8).integer()});
     Names wanted = traits;
     wanted.emplace(sharing_trait);
     Values values;
     append(values, wanted);
     for (const Row& row : tx.query("SELECT provider_uuid, trait FROM provider_traits WHERE trait IN (" + marks(wanted.size()) + ")", values))
         provider(row).traits.insert(row.at(1).text());
-    for (const Row& row : tx.query("SELECT provider_uuid, aggregate_uuid FROM provider_aggregates")) provider(row).aggregates.insert(row.at(1).text());
+    for (const Row& row : tx.query("SELECT provider_uuid, aggregate_uuid FROM provider_aggregates"))
+        provider(row).aggregates.insert(row.at(1).text());
     return snapshot;
 }
 
@@ -69,7 +70,8 @@ std::vector<json::array> load_traits(Tx& tx, const Snapshot& snapshot, const std
 json::object request_as_object(const Call& call, const Snapshot& snapshot, const Candidate& candidate) {
     json::object allocations;
     for (const auto& [key, amount] : candidate.resources) {
-        json::object& entry = allocations.emplace(snapshot.providers[key.first].uuid, json::object{{"resources", json::object()}}).first->value().as_object();
+        json::object& entry =
+            allocations.emplace(snapshot.providers[key.first].uuid, json::object{{"resources", json::object()}}).first->value().as_object();
         entry["resources"].as_object()[key.second] = amount;
     }
     json::object request{{"allocations", std::move(allocations)}};
@@ -126,13 +128,18 @@ Reply list_candidates(Call& call) {
         for (const Candidate& candidate : found.requests)
             requests.emplace_back(call.at_least(1, 12) ? request_as_object(call, snapshot, candidate) : request_as_list(snapshot, candidate));
         json::object summaries;
-        for (const std::size_t i : found.summaries) summaries[snapshot.providers[i].uuid] = summary(call, snapshot, i, requested, std::move(traits[i]));
+        for (const std::size_t i : found.summaries)
+            summaries[snapshot.providers[i].uuid] = summary(call, snapshot, i, requested, std::move(traits[i]));
         return answer(call, json::object{{"allocation_requests", std::move(requests)}, {"provider_summaries", std::move(summaries)}});
     });
 }
 
 constexpr api::Route routes[] = {
-    {.method = "GET", .path = "/allocation_candidates", .policy = "placement:allocation_candidates:list", .check = reader, .handler = list_candidates,
+    {.method = "GET",
+     .path = "/allocation_candidates",
+     .policy = "placement:allocation_candidates:list",
+     .check = reader,
+     .handler = list_candidates,
      .since = {1, 10}},
 };
 static_assert(api::sound(routes));

@@ -18,8 +18,10 @@ Reply list_of_consumer(Call& call) {
         json::object allocations;
         Micros modified = 0;
         for (const Row& row : tx.query("SELECT a.provider_uuid, a.resource_class, a.used, a.created_at, p.generation FROM allocations a "
-                                       "JOIN resource_providers p ON p.uuid = a.provider_uuid WHERE a.consumer_uuid = ?", {consumer})) {
-            json::object& entry = allocations.emplace(row.text("provider_uuid"), json::object{{"resources", json::object()}}).first->value().as_object();
+                                       "JOIN resource_providers p ON p.uuid = a.provider_uuid WHERE a.consumer_uuid = ?",
+                                       {consumer})) {
+            json::object& entry =
+                allocations.emplace(row.text("provider_uuid"), json::object{{"resources", json::object()}}).first->value().as_object();
             entry["generation"] = row.integer("generation");
             entry["resources"].as_object()[row.text("resource_class")] = row.integer("used");
             modified = std::max(modified, row.integer("created_at"));
@@ -42,13 +44,14 @@ Reply list_of_provider(Call& call) {
     return call.store().read([&](Tx& tx) {
         const std::string& uuid = call.arg("uuid");
         const auto provider = find_provider(tx, uuid);
-        if (!provider)
-            throw Error(Errc::not_found, fmt::format("Resource provider '{0}' not found: No resource provider with uuid {0} found", uuid));
+        if (!provider) throw Error(Errc::not_found, fmt::format("Resource provider '{0}' not found: No resource provider with uuid {0} found", uuid));
         json::object allocations;
         Micros modified = 0;
         for (const Row& row : tx.query("SELECT a.consumer_uuid, a.resource_class, a.used, a.created_at, c.generation FROM allocations a "
-                                       "JOIN consumers c ON c.uuid = a.consumer_uuid WHERE a.provider_uuid = ?", {uuid})) {
-            json::object& entry = allocations.emplace(row.text("consumer_uuid"), json::object{{"resources", json::object()}}).first->value().as_object();
+                                       "JOIN consumers c ON c.uuid = a.consumer_uuid WHERE a.provider_uuid = ?",
+                                       {uuid})) {
+            json::object& entry =
+                allocations.emplace(row.text("consumer_uuid"), json::object{{"resources", json::object()}}).first->value().as_object();
             if (call.at_least(1, 28)) entry["consumer_generation"] = row.integer("generation");
             entry["resources"].as_object()[row.text("resource_class")] = row.integer("used");
             modified = std::max(modified, row.integer("created_at"));
@@ -95,10 +98,13 @@ void reshape_in(Tx& tx, const std::map<std::string, InventoriesBody>& inventorie
         const auto provider = find_provider(tx, uuid);
         if (!provider)
             throw Error(Errc::bad_request,
-                        fmt::format("Resource provider {0} in inventories not found: No resource provider with uuid {0} found", uuid), provider_not_found);
+                        fmt::format("Resource provider {0} in inventories not found: No resource provider with uuid {0} found", uuid),
+                        provider_not_found);
         if (provider->generation != body.generation)
-            throw Error(Errc::conflict, fmt::format("resource provider generation conflict for provider {}: actual: {}, given: {}", uuid,
-                                                    provider->generation, body.generation), concurrent_update);
+            throw Error(Errc::conflict,
+                        fmt::format("resource provider generation conflict for provider {}: actual: {}, given: {}", uuid, provider->generation,
+                                    body.generation),
+                        concurrent_update);
         providers.emplace(uuid, *provider);
         for (const auto& [resource_class, inventory] : body.inventories) classes.insert(resource_class);
     }
@@ -132,16 +138,43 @@ Reply reshape(Call& call) {
 
 constexpr std::string_view consumer_path = "/allocations/{consumer_uuid}";
 constexpr api::Route routes[] = {
-    {.method = "POST", .path = "/allocations", .policy = "placement:allocations:manage", .check = admin, .handler = set_for_consumers, .status = 204,
-     .any_body = true, .body_limit = allocation_body_limit, .since = {1, 13}},
+    {.method = "POST",
+     .path = "/allocations",
+     .policy = "placement:allocations:manage",
+     .check = admin,
+     .handler = set_for_consumers,
+     .status = 204,
+     .any_body = true,
+     .body_limit = allocation_body_limit,
+     .since = {1, 13}},
     {.method = "GET", .path = consumer_path, .policy = "placement:allocations:list", .check = reader, .handler = list_of_consumer},
-    {.method = "PUT", .path = consumer_path, .policy = "placement:allocations:update", .check = admin, .handler = set_for_consumer, .status = 204,
+    {.method = "PUT",
+     .path = consumer_path,
+     .policy = "placement:allocations:update",
+     .check = admin,
+     .handler = set_for_consumer,
+     .status = 204,
      .any_body = true},
-    {.method = "DELETE", .path = consumer_path, .policy = "placement:allocations:delete", .check = admin, .handler = delete_for_consumer, .status = 204},
-    {.method = "GET", .path = "/resource_providers/{uuid}/allocations", .policy = "placement:resource_providers:allocations:list", .check = reader,
+    {.method = "DELETE",
+     .path = consumer_path,
+     .policy = "placement:allocations:delete",
+     .check = admin,
+     .handler = delete_for_consumer,
+     .status = 204},
+    {.method = "GET",
+     .path = "/resource_providers/{uuid}/allocations",
+     .policy = "placement:resource_providers:allocations:list",
+     .check = reader,
      .handler = list_of_provider},
-    {.method = "POST", .path = "/reshaper", .policy = "placement:reshaper:reshape", .check = admin, .handler = reshape, .status = 204, .any_body = true,
-     .body_limit = allocation_body_limit, .since = {1, 30}},
+    {.method = "POST",
+     .path = "/reshaper",
+     .policy = "placement:reshaper:reshape",
+     .check = admin,
+     .handler = reshape,
+     .status = 204,
+     .any_body = true,
+     .body_limit = allocation_body_limit,
+     .since = {1, 30}},
 };
 static_assert(api::sound(routes));
 

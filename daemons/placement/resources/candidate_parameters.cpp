@@ -116,8 +116,7 @@ void check_subtrees(const CandidateRequest& request) {
     }
     for (const std::string& suffix : in_subtrees)
         if (!request.groups.contains(suffix)) unknown.push_back(suffix);
-    if (resourceless == request.groups.size())
-        bad_query("There must be at least one resources or resources[$S] parameter.", missing_parameter);
+    if (resourceless == request.groups.size()) bad_query("There must be at least one resources or resources[$S] parameter.", missing_parameter);
     if (!lone.empty())
         bad_query("Resourceless suffixed group request should be specified in `same_subtree` query param: bad group(s) - " + listed(lone) + ".",
                   bad_parameter);
@@ -137,7 +136,8 @@ void check_orphans(const CandidateRequest& request) {
     if (!traits.empty())
         bad_query("All traits parameters must be associated with resources.  Found the following orphaned traits keys: " + join(traits, ", "));
     if (!aggregates.empty())
-        bad_query("All member_of parameters must be associated with resources. Found the following orphaned member_of keys: " + join(aggregates, ", "));
+        bad_query("All member_of parameters must be associated with resources. Found the following orphaned member_of keys: " +
+                  join(aggregates, ", "));
     if (empty_group) bad_query("All request groups must specify resources.");
     if (request.groups.empty()) bad_query("At least one request group (`resources` or `resources{$S}`) is required.");
 }
@@ -148,8 +148,7 @@ void check_conflicts(const CandidateRequest& request) {
         for (const Names& any : group.required)
             if (std::all_of(any.begin(), any.end(), [&](const std::string& trait) { return group.forbidden.contains(trait); }))
                 conflicts.push_back(fmt::format("required{}: ({})", suffix, join({any.begin(), any.end()}, ", ")));
-    if (!conflicts.empty())
-        bad_query("Conflicting required and forbidden traits found in the following traits keys: " + join(conflicts, ", "));
+    if (!conflicts.empty()) bad_query("Conflicting required and forbidden traits found in the following traits keys: " + join(conflicts, ", "));
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ Consumer check_consumer(Tx& tx, const ConsumerClaims& wanted) {
     Consumer consumer{.generation = row ? row->integer("generation") : 0, .exists = row.has_value(), .providers = {}};
     if (!wanted.check_generation) return consumer;
     if (row && wanted.generation != consumer.generation)
-        throw Error(Errc::conflict, fmt::format("consumer generation conflict - expected {} but got {}", consumer.generation, shown(wanted.generation)),
+        throw Error(Errc::conflict,
+                    fmt::format("consumer generation conflict - expected {} but got {}", consumer.generation, shown(wanted.generation)),
                     concurrent_update);
     if (!row && wanted.generation)
         throw Error(Errc::conflict, fmt::format("consumer generation conflict - expected null but got {}", *wanted.generation), concurrent_update);
@@ -59,7 +60,8 @@ std::map<std::string, ProviderRow> load_providers(Tx& tx, const std::vector<Cons
     for (const Row& row : tx.query("SELECT * FROM resource_providers WHERE uuid IN (" + marks(uuids.size()) + ")", values))
         providers.emplace(row.text("uuid"), provider_of(row));
     for (const std::string& uuid : uuids)
-        if (!providers.contains(uuid)) throw Error(Errc::bad_request, fmt::format("Allocation for resource provider '{}' that does not exist.", uuid));
+        if (!providers.contains(uuid))
+            throw Error(Errc::bad_request, fmt::format("Allocation for resource provider '{}' that does not exist.", uuid));
     return providers;
 }
 
@@ -77,7 +79,8 @@ std::map<Key, Inventory> load_room(Tx& tx, const std::map<std::string, ProviderR
 void refuse_without_inventory(const std::map<std::string, ProviderRow>& providers, const Names& classes, const std::map<Key, Inventory>& room) {
     std::vector<std::string> without;
     for (const auto& [uuid, provider] : providers)
-        if (std::none_of(classes.begin(), classes.end(), [&](const std::string& name) { return room.contains({uuid, name}); })) without.push_back(uuid);
+        if (std::none_of(classes.begin(), classes.end(), [&](const std::string& name) { return room.contains({uuid, name}); }))
+            without.push_back(uuid);
     if (!without.empty())
         throw Error(Errc::conflict, fmt::format("Unable to allocate inventory: Inventory for '{}' on resource provider '{}' invalid.",
                                                 join({classes.begin(), classes.end()}, ", "), join(without, ", ")));
@@ -100,29 +103,45 @@ void claim_one(std::map<Key, Inventory>& room, const Claim& claim) {
 void write_consumer(Tx& tx, const ConsumerClaims& wanted, const Consumer& before) {
     const Micros now = now_micros();
     if (!before.exists) {
-        tx.insert("consumers", {{"uuid", wanted.consumer}, {"project_id", wanted.project_id}, {"user_id", wanted.user_id},
-                                {"consumer_type", wanted.type}, {"generation", 1}, {"created_at", now}, {"updated_at", now}});
+        tx.insert("consumers", {{"uuid", wanted.consumer},
+                                {"project_id", wanted.project_id},
+                                {"user_id", wanted.user_id},
+                                {"consumer_type", wanted.type},
+                                {"generation", 1},
+                                {"created_at", now},
+                                {"updated_at", now}});
     } else {
         tx.exec("UPDATE consumers SET project_id = ?, user_id = ?, generation = generation + 1, updated_at = ? WHERE uuid = ?",
                 {wanted.project_id, wanted.user_id, now, wanted.consumer});
         if (wanted.type) tx.exec("UPDATE consumers SET consumer_type = ? WHERE uuid = ?", {*wanted.type, wanted.consumer});
     }
     for (const Claim& claim : wanted.claims) {
-        tx.insert("allocations", {{"consumer_uuid", wanted.consumer}, {"provider_uuid", claim.provider}, {"resource_class", claim.resource_class},
-                                  {"used", claim.amount}, {"created_at", now}});
+        tx.insert("allocations", {{"consumer_uuid", wanted.consumer},
+                                  {"provider_uuid", claim.provider},
+                                  {"resource_class", claim.resource_class},
+                                  {"used", claim.amount},
+                                  {"created_at", now}});
         tx.exec("UPDATE inventories SET used = used + ? WHERE provider_uuid = ? AND resource_class = ?",
                 {claim.amount, claim.provider, claim.resource_class});
     }
 }
 
-constexpr api::Field identifier(std::string_view name) { return {.name = name, .type = api::Type::text, .use = api::required, .least = 1, .most = 255}; }
+constexpr api::Field identifier(std::string_view name) {
+    return {.name = name, .type = api::Type::text, .use = api::required, .least = 1, .most = 255};
+}
 constexpr api::Field resources_field{.name = "resources", .type = api::Type::object, .use = api::required};
 
 constexpr api::Field list_item_provider[] = {{.name = "uuid", .type = api::Type::uuid, .use = api::required}};
 constexpr api::Field list_item[] = {{.name = "resource_provider", .type = api::Type::object, .use = api::required, .fields = list_item_provider},
                                     resources_field};
 constexpr api::Field body_1_0[] = {
-    {.name = "allocations", .type = api::Type::array, .use = api::required, .least = 1, .item = api::Type::object, .fields = list_item, .until = {1, 11}},
+    {.name = "allocations",
+     .type = api::Type::array,
+     .use = api::required,
+     .least = 1,
+     .item = api::Type::object,
+     .fields = list_item,
+     .until = {1, 11}},
     {.name = "project_id", .type = api::Type::text, .use = api::required, .least = 1, .most = 255, .since = {1, 8}},
     {.name = "user_id", .type = api::Type::text, .use = api::required, .least = 1, .most = 255, .since = {1, 8}},
 };
@@ -142,7 +161,8 @@ void add_claims(const std::string& provider, const json::object& resources, std:
         const std::string resource_class(member.key());
         if (!is_name(resource_class)) invalid_json(fmt::format("{}.resources: '{}' does not match '^[A-Z0-9_]+$'", where, resource_class));
         if (!member.value().is_int64() || member.value().get_int64() < 1)
-            invalid_json(fmt::format("{}.resources.{}: {} is not an integer of 1 or more", where, resource_class, to_text(member.value()).substr(0, 100)));
+            invalid_json(
+                fmt::format("{}.resources.{}: {} is not an integer of 1 or more", where, resource_class, to_text(member.value()).substr(0, 100)));
         claims.push_back({provider, resource_class, member.value().get_int64()});
     }
 }
@@ -159,7 +179,8 @@ void check_mappings(const json::object& body, std::string_view where) {
     constexpr api::Field uuids[] = {{.name = "uuids", .type = api::Type::array, .least = 1, .item = api::Type::uuid}};
     for (const auto& member : mappings->get_object()) {
         const json::value& list = member.value();
-        if (!list.is_array() || list.get_array().empty()) invalid_json(fmt::format("{}.mappings.{} is not an array of UUIDs", where, std::string(member.key())));
+        if (!list.is_array() || list.get_array().empty())
+            invalid_json(fmt::format("{}.mappings.{} is not an array of UUIDs", where, std::string(member.key())));
         for (const json::value& uuid : list.get_array())
             if (!uuid.is_string() || canonical_uuid(uuid.get_string()).size() != 36)
                 invalid_json(fmt::format("{}.{} is not a 'uuid'", uuids[0].name, to_text(uuid).substr(0, 100)));

@@ -17,9 +17,9 @@ struct Claim {
 struct ConsumerClaims {
     std::string consumer;
     std::string project_id, user_id;
-    std::optional<std::string> type;          // 1.38; else kept
-    bool check_generation = false;            // 1.28
-    std::optional<std::int64_t> generation;   // as the caller believes; nullopt: the consumer is new
+    std::optional<std::string> type;         // 1.38; else kept
+    bool check_generation = false;           // 1.28
+    std::optional<std::int64_t> generation;  // as the caller believes; nullopt: the consumer is new
     std::vector<Claim> claims;
 };
 

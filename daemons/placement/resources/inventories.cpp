@@ -19,21 +19,19 @@ constexpr api::Field generation_field{.name = "resource_provider_generation", .t
 constexpr api::Field required_generation_field{.name = "resource_provider_generation", .type = api::Type::integer, .use = api::required};
 
 constexpr api::Field record[] = {total_field, reserved_field, min_unit_field, max_unit_field, step_size_field, ratio_field, generation_field};
-constexpr api::Field update_record[] = {total_field,     reserved_field, min_unit_field, max_unit_field,
+constexpr api::Field update_record[] = {total_field,     reserved_field, min_unit_field,           max_unit_field,
                                         step_size_field, ratio_field,    required_generation_field};
-constexpr api::Field create_record[] = {total_field,
-                                        reserved_field,
-                                        min_unit_field,
-                                        max_unit_field,
-                                        step_size_field,
-                                        ratio_field,
-                                        generation_field,
-                                        {.name = "resource_class", .type = api::Type::text, .use = api::required, .pattern = "[A-Z0-9_]+"}};
+constexpr api::Field create_record[] = {
+    total_field,      reserved_field,
+    min_unit_field,   max_unit_field,
+    step_size_field,  ratio_field,
+    generation_field, {.name = "resource_class", .type = api::Type::text, .use = api::required, .pattern = "[A-Z0-9_]+"}};
 constexpr api::Field set_body[] = {required_generation_field, {.name = "inventories", .type = api::Type::object, .use = api::required}};
 
 Inventory from_json(const json::object& body) {
     const double ratio = body.at("allocation_ratio").to_number<double>();
-    if (!(ratio > -3.40282e+38 && ratio <= 3.40282e+38)) invalid_json(fmt::format("allocation_ratio: {} is greater than the maximum of 3.40282e+38", ratio));
+    if (!(ratio > -3.40282e+38 && ratio <= 3.40282e+38))
+        invalid_json(fmt::format("allocation_ratio: {} is greater than the maximum of 3.40282e+38", ratio));
     return {.total = integer_or(body, "total"),
             .reserved = integer_or(body, "reserved"),
             .min_unit = integer_or(body, "min_unit"),
@@ -43,7 +41,7 @@ Inventory from_json(const json::object& body) {
 }
 
 json::object view(const Inventory& inventory) {
-    return {{"total", inventory.total},         {"reserved", inventory.reserved},   {"min_unit", inventory.min_unit},
+    return {{"total", inventory.total},       {"reserved", inventory.reserved},   {"min_unit", inventory.min_unit},
             {"max_unit", inventory.max_unit}, {"step_size", inventory.step_size}, {"allocation_ratio", inventory.allocation_ratio}};
 }
 
@@ -65,20 +63,29 @@ void check_capacity(const Call& call, const ProviderRow& provider, std::string_v
     const bool may_be_total = call.at_least(1, 26);
     const std::int64_t capacity = inventory.capacity();
     if (may_be_total ? capacity >= 0 : capacity > 0) return;
-    throw Error(Errc::bad_request, fmt::format("{}Invalid inventory for '{}' on resource provider '{}'. The reserved value is greater than {}total.", prefix,
-                                               resource_class, provider.uuid, may_be_total ? "" : "or equal to "));
+    throw Error(Errc::bad_request, fmt::format("{}Invalid inventory for '{}' on resource provider '{}'. The reserved value is greater than {}total.",
+                                               prefix, resource_class, provider.uuid, may_be_total ? "" : "or equal to "));
 }
 
 void write_inventory(Tx& tx, const ProviderRow& provider, std::string_view resource_class, const Inventory& i, bool fresh) {
     const Micros now = now_micros();
     if (fresh)
-        tx.insert("inventories", {{"provider_uuid", provider.uuid}, {"resource_class", resource_class}, {"total", i.total}, {"reserved", i.reserved},
-                                  {"min_unit", i.min_unit}, {"max_unit", i.max_unit}, {"step_size", i.step_size},
-                                  {"allocation_ratio", i.allocation_ratio}, {"used", 0}, {"created_at", now}, {"updated_at", now}});
+        tx.insert("inventories", {{"provider_uuid", provider.uuid},
+                                  {"resource_class", resource_class},
+                                  {"total", i.total},
+                                  {"reserved", i.reserved},
+                                  {"min_unit", i.min_unit},
+                                  {"max_unit", i.max_unit},
+                                  {"step_size", i.step_size},
+                                  {"allocation_ratio", i.allocation_ratio},
+                                  {"used", 0},
+                                  {"created_at", now},
+                                  {"updated_at", now}});
     else
-        tx.exec("UPDATE inventories SET total = ?, reserved = ?, min_unit = ?, max_unit = ?, step_size = ?, allocation_ratio = ?, updated_at = ? "
-                "WHERE provider_uuid = ? AND resource_class = ?",
-                {i.total, i.reserved, i.min_unit, i.max_unit, i.step_size, i.allocation_ratio, now, provider.uuid, resource_class});
+        tx.exec(
+            "UPDATE inventories SET total = ?, reserved = ?, min_unit = ?, max_unit = ?, step_size = ?, allocation_ratio = ?, updated_at = ? "
+            "WHERE provider_uuid = ? AND resource_class = ?",
+            {i.total, i.reserved, i.min_unit, i.max_unit, i.step_size, i.allocation_ratio, now, provider.uuid, resource_class});
 }
 
 std::string update_prefix(const ProviderRow& provider) { return fmt::format("Unable to update inventory for resource provider {}: ", provider.uuid); }
@@ -95,9 +102,9 @@ Reply show_inventory(Call& call) {
     require_accept(call);
     return call.store().read([&](Tx& tx) {
         const ProviderRow provider = load_provider(tx, call.arg("uuid"), " : ");
-        const auto row = tx.one("SELECT * FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {provider.uuid, call.arg("resource_class")});
-        if (!row)
-            throw Error(Errc::not_found, fmt::format("No inventory of class {} for {}", call.arg("resource_class"), provider.uuid));
+        const auto row =
+            tx.one("SELECT * FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {provider.uuid, call.arg("resource_class")});
+        if (!row) throw Error(Errc::not_found, fmt::format("No inventory of class {} for {}", call.arg("resource_class"), provider.uuid));
         return answer(call, view_one(inventory_of(*row), provider), row->integer("updated_at"));
     });
 }
@@ -134,8 +141,9 @@ Reply update_inventory(Call& call) {
         check_capacity(call, row, resource_class, inventory, update_prefix(row));
         require_classes(tx, {resource_class}, Errc::not_found, "");
         if (!tx.one("SELECT used FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {row.uuid, resource_class}))
-            throw Error(Errc::bad_request, fmt::format("No inventory record with resource class for resource provider {}: No inventory of class {} found.",
-                                                       row.uuid, resource_class));
+            throw Error(Errc::bad_request,
+                        fmt::format("No inventory record with resource class for resource provider {}: No inventory of class {} found.", row.uuid,
+                                    resource_class));
         write_inventory(tx, row, resource_class, inventory, false);
         bump_generation(tx, row);
         return row;
@@ -177,10 +185,12 @@ Reply delete_inventory(Call& call) {
         require_classes(tx, {resource_class}, Errc::not_found, fmt::format("No inventory of class {} found for delete: ", resource_class));
         const auto used = tx.one("SELECT used FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {row.uuid, resource_class});
         if (!used)
-            throw Error(Errc::not_found, fmt::format("No inventory of class {0} found for delete: No inventory of class {0} found for delete", resource_class));
+            throw Error(Errc::not_found,
+                        fmt::format("No inventory of class {0} found for delete: No inventory of class {0} found for delete", resource_class));
         if (used->integer("used") > 0)
             throw Error(Errc::conflict,
-                        fmt::format("Unable to delete inventory of class {0}: Inventory for '{0}' on resource provider '{1}' in use.", resource_class, row.uuid),
+                        fmt::format("Unable to delete inventory of class {0}: Inventory for '{0}' on resource provider '{1}' in use.", resource_class,
+                                    row.uuid),
                         concurrent_update);
         tx.exec("DELETE FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {row.uuid, resource_class});
         bump_generation(tx, row);
@@ -190,8 +200,10 @@ Reply delete_inventory(Call& call) {
 
 constexpr std::string_view all_path = "/resource_providers/{uuid}/inventories";
 constexpr std::string_view one_path = "/resource_providers/{uuid}/inventories/{resource_class}";
-constexpr std::string_view list_rule = "placement:resource_providers:inventories:list", create_rule = "placement:resource_providers:inventories:create",
-                           show_rule = "placement:resource_providers:inventories:show", update_rule = "placement:resource_providers:inventories:update",
+constexpr std::string_view list_rule = "placement:resource_providers:inventories:list",
+                           create_rule = "placement:resource_providers:inventories:create",
+                           show_rule = "placement:resource_providers:inventories:show",
+                           update_rule = "placement:resource_providers:inventories:update",
                            delete_rule = "placement:resource_providers:inventories:delete";
 
 constexpr api::Route routes[] = {
@@ -240,12 +252,15 @@ void replace_inventories(Tx& tx, ProviderRow& provider, const Inventories& wante
     for (const auto& [resource_class, inventory] : present)
         if (!wanted.contains(resource_class) && inventory.used > 0) in_use.push_back(resource_class);
     if (!in_use.empty())
-        throw Error(Errc::conflict, fmt::format("{}Inventory for '{}' on resource provider '{}' in use.", wanted.empty() ? "" : "update conflict: ", join(in_use, ", "), provider.uuid),
+        throw Error(Errc::conflict,
+                    fmt::format("{}Inventory for '{}' on resource provider '{}' in use.",
+                                wanted.empty() ? "" : "update conflict: ", join(in_use, ", "), provider.uuid),
                     inventory_in_use);
     for (const auto& [resource_class, inventory] : present)
         if (!wanted.contains(resource_class))
             tx.exec("DELETE FROM inventories WHERE provider_uuid = ? AND resource_class = ?", {provider.uuid, resource_class});
-    for (const auto& [resource_class, inventory] : wanted) write_inventory(tx, provider, resource_class, inventory, !present.contains(resource_class));
+    for (const auto& [resource_class, inventory] : wanted)
+        write_inventory(tx, provider, resource_class, inventory, !present.contains(resource_class));
     bump_generation(tx, provider);
 }
 

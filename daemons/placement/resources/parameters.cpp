@@ -19,7 +19,8 @@ Names names_of(std::string_view text) {
 Names without_mark(const Names& traits) {
     Names names;
     for (const std::string& trait : traits)
-        if (trait.starts_with('!')) names.insert(trait.substr(trait.find_first_not_of('!') == std::string::npos ? trait.size() : trait.find_first_not_of('!')));
+        if (trait.starts_with('!'))
+            names.insert(trait.substr(trait.find_first_not_of('!') == std::string::npos ? trait.size() : trait.find_first_not_of('!')));
     return names;
 }
 
@@ -45,10 +46,12 @@ TraitFilter parse_required_value(const std::string& value, bool allow_forbidden,
     constexpr std::string_view prefix = "Invalid query string parameters: ";
     TraitFilter filter;
     if (value.starts_with("in:")) {
-        if (!allow_any) bad_query(fmt::format("{}The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC' only supported since microversion 1.39. Got: {}", prefix, value));
+        if (!allow_any)
+            bad_query(fmt::format("{}The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC' only supported since microversion 1.39. Got: {}", prefix, value));
         const Names any = names_of(value.substr(3));
         if (any.contains(""))
-            bad_query(fmt::format("{}Expected 'required' parameter value of the form: in:HW_CPU_X86_VMX,CUSTOM_MAGIC. Got an empty trait in: {}", prefix, value));
+            bad_query(fmt::format("{}Expected 'required' parameter value of the form: in:HW_CPU_X86_VMX,CUSTOM_MAGIC. Got an empty trait in: {}",
+                                  prefix, value));
         if (std::any_of(any.begin(), any.end(), [](const std::string& trait) { return trait.starts_with('!'); }))
             bad_query(fmt::format("{}The format 'in:HW_CPU_X86_VMX,CUSTOM_MAGIC' does not support forbidden traits. Got: {}", prefix, value));
         filter.required.push_back(any);
@@ -89,7 +92,8 @@ AggregateFilter parse_member_of(const Call& call, const std::string& suffix) {
         const bool several = list.starts_with("in:");
         if (several) list.remove_prefix(3);
         else if (list.find(',') != std::string_view::npos)
-            bad_query(fmt::format("Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid microversion. Got: {}", value));
+            bad_query(fmt::format(
+                "Multiple values for 'member_of' must be prefixed with the 'in:' or '!in:' keyword using the valid microversion. Got: {}", value));
         Names aggregates;
         for (const std::string& uuid : split(list, ',')) {
             if (!is_uuid_like(uuid))
@@ -100,8 +104,7 @@ AggregateFilter parse_member_of(const Call& call, const std::string& suffix) {
             filter.required.push_back(std::move(aggregates));
             continue;
         }
-        if (!call.at_least(1, 32))
-            bad_query(fmt::format("Forbidden member_of{} parameters are not supported in the specified microversion", suffix));
+        if (!call.at_least(1, 32)) bad_query(fmt::format("Forbidden member_of{} parameters are not supported in the specified microversion", suffix));
         filter.forbidden.insert(aggregates.begin(), aggregates.end());
     }
     return filter;

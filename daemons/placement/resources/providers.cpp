@@ -86,8 +86,8 @@ Reply show_provider(Call& call) {
 
 Reply list_providers(Call& call) {
     require_accept(call);
-    check_parameters(call, {{"name"}, {"uuid", {1, 0}, true}, {"member_of", {1, 3}}, {"resources", {1, 4}}, {"in_tree", {1, 14}, true},
-                            {"required", {1, 18}}});
+    check_parameters(
+        call, {{"name"}, {"uuid", {1, 0}, true}, {"member_of", {1, 3}}, {"resources", {1, 4}}, {"in_tree", {1, 14}, true}, {"required", {1, 18}}});
     const Condition condition = provider_condition(call);
     const std::vector<Row> rows = call.store().read([&](Tx& tx) {
         if (const auto tree = call.query.get("in_tree"); tree && !find_provider(tx, canonical_uuid(*tree))) return std::vector<Row>();
@@ -109,7 +109,8 @@ Reply list_providers(Call& call) {
 // uuids of the provider and everything below it.
 Names subtree(Tx& tx, const ProviderRow& provider) {
     std::vector<std::pair<std::string, std::string>> links;  // (parent, child)
-    for (const Row& row : tx.query("SELECT uuid, parent_uuid FROM resource_providers WHERE root_uuid = ? AND parent_uuid IS NOT NULL", {provider.root}))
+    for (const Row& row :
+         tx.query("SELECT uuid, parent_uuid FROM resource_providers WHERE root_uuid = ? AND parent_uuid IS NOT NULL", {provider.root}))
         links.emplace_back(row.text("parent_uuid"), row.text("uuid"));
     Names below{provider.uuid};
     for (bool grown = true; grown;) {
@@ -122,7 +123,8 @@ Names subtree(Tx& tx, const ProviderRow& provider) {
 // Moves the provider under `parent` (none: makes it a root), with everything below it.
 void move(Tx& tx, ProviderRow& provider, const std::optional<std::string>& parent, bool may_move) {
     const auto refuse = [&](std::string_view action, const char* reason) {
-        throw Error(Errc::bad_request, fmt::format("Unable to save resource provider {}: Object action {} failed because: {}", provider.uuid, action, reason));
+        throw Error(Errc::bad_request,
+                    fmt::format("Unable to save resource provider {}: Object action {} failed because: {}", provider.uuid, action, reason));
     };
     std::string root = provider.uuid;
     if (parent) {
@@ -169,7 +171,8 @@ Reply delete_provider(Call& call) {
             throw Error(Errc::conflict, fmt::format("Unable to delete parent resource provider {}: It has child resource providers.", uuid),
                         cannot_delete_parent);
         if (tx.one("SELECT consumer_uuid FROM allocations WHERE provider_uuid = ? LIMIT 1", {uuid}))
-            throw Error(Errc::conflict, fmt::format("Unable to delete resource provider {}: Resource provider has allocations.", uuid), provider_in_use);
+            throw Error(Errc::conflict, fmt::format("Unable to delete resource provider {}: Resource provider has allocations.", uuid),
+                        provider_in_use);
         tx.exec("DELETE FROM resource_providers WHERE uuid = ?", {uuid});
     });
     return no_content(call);
@@ -177,13 +180,25 @@ Reply delete_provider(Call& call) {
 
 constexpr api::Route routes[] = {
     {.method = "GET", .path = "/resource_providers", .policy = "placement:resource_providers:list", .check = reader, .handler = list_providers},
-    {.method = "POST", .path = "/resource_providers", .policy = "placement:resource_providers:create", .check = admin, .handler = create_provider,
+    {.method = "POST",
+     .path = "/resource_providers",
+     .policy = "placement:resource_providers:create",
+     .check = admin,
+     .handler = create_provider,
      .any_body = true},
     {.method = "GET", .path = "/resource_providers/{uuid}", .policy = "placement:resource_providers:show", .check = reader, .handler = show_provider},
-    {.method = "PUT", .path = "/resource_providers/{uuid}", .policy = "placement:resource_providers:update", .check = admin,
-     .handler = update_provider, .any_body = true},
-    {.method = "DELETE", .path = "/resource_providers/{uuid}", .policy = "placement:resource_providers:delete", .check = admin,
-     .handler = delete_provider, .status = 204},
+    {.method = "PUT",
+     .path = "/resource_providers/{uuid}",
+     .policy = "placement:resource_providers:update",
+     .check = admin,
+     .handler = update_provider,
+     .any_body = true},
+    {.method = "DELETE",
+     .path = "/resource_providers/{uuid}",
+     .policy = "placement:resource_providers:delete",
+     .check = admin,
+     .handler = delete_provider,
+     .status = 204},
 };
 static_assert(api::sound(routes));
 

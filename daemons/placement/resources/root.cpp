@@ -54,7 +54,8 @@ void add_standard_names(Store& store) {
             if (!traits.contains(name)) tx.insert("traits", {{"name", name}, {"created_at", now}});
         std::int64_t number = 0;
         for (const std::string_view name : standard_resource_classes()) {
-            if (!classes.contains(name)) tx.insert("resource_classes", {{"name", name}, {"number", number}, {"created_at", now}, {"updated_at", now}});
+            if (!classes.contains(name))
+                tx.insert("resource_classes", {{"name", name}, {"number", number}, {"created_at", now}, {"updated_at", now}});
             ++number;
         }
     });

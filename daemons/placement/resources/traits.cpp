@@ -31,8 +31,10 @@ Reply list_traits(Call& call) {
     if (const auto name = call.query.get("name")) {
         const std::size_t colon = name->find(':');
         if (colon == std::string::npos)
-            bad_query(fmt::format("Badly formatted name parameter. Expected name query string parameter in form: "
-                                  "?name=[in|startswith]:[name1,name2|prefix]. Got: \"{}\"", *name));
+            bad_query(
+                fmt::format("Badly formatted name parameter. Expected name query string parameter in form: "
+                            "?name=[in|startswith]:[name1,name2|prefix]. Got: \"{}\"",
+                            *name));
         const std::string operation = name->substr(0, colon), operand = name->substr(colon + 1);
         if (operation == "in") {
             const auto names = split(operand, ',');
@@ -58,7 +60,9 @@ Reply list_traits(Call& call) {
     return answer(call, json::object{{"traits", std::move(traits)}}, modified);
 }
 
-std::optional<Micros> created_at(Tx& tx, const std::string& name) { return tx.scalar("SELECT created_at FROM traits WHERE name = ?", {name}).optional_integer(); }
+std::optional<Micros> created_at(Tx& tx, const std::string& name) {
+    return tx.scalar("SELECT created_at FROM traits WHERE name = ?", {name}).optional_integer();
+}
 
 Reply show_trait(Call& call) {
     const auto created = call.store().read([&](Tx& tx) { return created_at(tx, call.arg("name")); });
@@ -69,8 +73,9 @@ Reply show_trait(Call& call) {
 Reply put_trait(Call& call) {
     const std::string& name = call.arg("name");
     if (!is_name(name) || !name.starts_with(custom_prefix) || name.size() == custom_prefix.size())
-        throw Error(Errc::bad_request, "The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix \"CUSTOM_\" and use "
-                                       "following characters: \"A\"-\"Z\", \"0\"-\"9\" and \"_\"");
+        throw Error(Errc::bad_request,
+                    "The trait is invalid. A valid trait must be no longer than 255 characters, start with the prefix \"CUSTOM_\" and use "
+                    "following characters: \"A\"-\"Z\", \"0\"-\"9\" and \"_\"");
     Micros created = now_micros();
     const bool fresh = call.store().write([&](Tx& tx) {
         if (const auto before = created_at(tx, name)) {
@@ -115,8 +120,7 @@ void replace_traits(Tx& tx, ProviderRow& provider, const Names& wanted) {
 }
 
 Reply answer_traits(const Call& call, const ProviderRow& provider, const Names& traits) {
-    return answer(call,
-                  json::object{{"traits", json::array(traits.begin(), traits.end())}, {"resource_provider_generation", provider.generation}},
+    return answer(call, json::object{{"traits", json::array(traits.begin(), traits.end())}, {"resource_provider_generation", provider.generation}},
                   provider.updated_at);
 }
 
@@ -159,16 +163,41 @@ Reply delete_provider_traits(Call& call) {
 constexpr std::string_view provider_path = "/resource_providers/{uuid}/traits";
 constexpr api::Route routes[] = {
     {.method = "GET", .path = "/traits", .policy = "placement:traits:list", .check = reader, .handler = list_traits, .since = {1, 6}},
-    {.method = "GET", .path = "/traits/{name}", .policy = "placement:traits:show", .check = reader, .handler = show_trait, .status = 204, .since = {1, 6}},
+    {.method = "GET",
+     .path = "/traits/{name}",
+     .policy = "placement:traits:show",
+     .check = reader,
+     .handler = show_trait,
+     .status = 204,
+     .since = {1, 6}},
     {.method = "PUT", .path = "/traits/{name}", .policy = "placement:traits:update", .check = admin, .handler = put_trait, .since = {1, 6}},
-    {.method = "DELETE", .path = "/traits/{name}", .policy = "placement:traits:delete", .check = admin, .handler = delete_trait, .status = 204,
+    {.method = "DELETE",
+     .path = "/traits/{name}",
+     .policy = "placement:traits:delete",
+     .check = admin,
+     .handler = delete_trait,
+     .status = 204,
      .since = {1, 6}},
-    {.method = "GET", .path = provider_path, .policy = "placement:resource_providers:traits:list", .check = reader, .handler = show_provider_traits,
+    {.method = "GET",
+     .path = provider_path,
+     .policy = "placement:resource_providers:traits:list",
+     .check = reader,
+     .handler = show_provider_traits,
      .since = {1, 6}},
-    {.method = "PUT", .path = provider_path, .policy = "placement:resource_providers:traits:update", .check = admin, .handler = set_provider_traits,
-     .any_body = true, .since = {1, 6}},
-    {.method = "DELETE", .path = provider_path, .policy = "placement:resource_providers:traits:delete", .check = admin,
-     .handler = delete_provider_traits, .status = 204, .since = {1, 6}},
+    {.method = "PUT",
+     .path = provider_path,
+     .policy = "placement:resource_providers:traits:update",
+     .check = admin,
+     .handler = set_provider_traits,
+     .any_body = true,
+     .since = {1, 6}},
+    {.method = "DELETE",
+     .path = provider_path,
+     .policy = "placement:resource_providers:traits:delete",
+     .check = admin,
+     .handler = delete_provider_traits,
+     .status = 204,
+     .since = {1, 6}},
 };
 static_assert(api::sound(routes));
 

@@ -30,7 +30,8 @@ UsageQuery parse(const Call& call) {
     if (!project) bad_query("Invalid query string parameters: 'project_id' is a required property");
     UsageQuery query{*project, call.query.get("user_id"), call.query.get("consumer_type")};
     for (const auto& value : {project, query.user_id, query.type})
-        if (value && (value->empty() || value->size() > 255)) bad_query(fmt::format("Invalid query string parameters: '{}' is too {}", value->substr(0, 60), value->empty() ? "short" : "long"));
+        if (value && (value->empty() || value->size() > 255))
+            bad_query(fmt::format("Invalid query string parameters: '{}' is too {}", value->substr(0, 60), value->empty() ? "short" : "long"));
     if (query.type && *query.type != "all" && *query.type != "unknown" && !is_name(*query.type))
         bad_query(fmt::format("Invalid query string parameters: '{}' does not match '^[A-Z0-9_]+$|^all|^unknown$'", *query.type));
     return query;
@@ -70,10 +71,11 @@ json::object by_type(Tx& tx, const UsageQuery& query) {
     const bool together = query.type == "all";
     const std::string type = together ? "'all'" : "COALESCE(c.consumer_type, 'unknown')";
     const std::string group = together ? "" : " GROUP BY c.consumer_type";
-    for (const Row& row : tx.query(fmt::format("SELECT {} AS type, COUNT(DISTINCT a.consumer_uuid) AS consumers{}{}{}", type, joined, where, group), values))
+    for (const Row& row :
+         tx.query(fmt::format("SELECT {} AS type, COUNT(DISTINCT a.consumer_uuid) AS consumers{}{}{}", type, joined, where, group), values))
         if (row.at(1).integer() > 0) usages[row.at(0).text()] = json::object{{"consumer_count", row.at(1).integer()}};
-    for (const Row& row : tx.query(fmt::format("SELECT {} AS type, a.resource_class, SUM(a.used) AS used{}{} GROUP BY a.resource_class{}", type, joined,
-                                               where, together ? "" : ", c.consumer_type"),
+    for (const Row& row : tx.query(fmt::format("SELECT {} AS type, a.resource_class, SUM(a.used) AS used{}{} GROUP BY a.resource_class{}", type,
+                                               joined, where, together ? "" : ", c.consumer_type"),
                                    values))
         usages[row.at(0).text()].as_object()[row.at(1).text()] = row.at(2).integer();
     return usages;
@@ -91,9 +93,17 @@ Reply total_usages(Call& call) {
 void usage_target(Call& call, Tx&, json::object& target) { target["project_id"] = call.query.get("project_id").value_or(""); }
 
 constexpr api::Route routes[] = {
-    {.method = "GET", .path = "/resource_providers/{uuid}/usages", .policy = "placement:resource_providers:usages", .check = reader,
+    {.method = "GET",
+     .path = "/resource_providers/{uuid}/usages",
+     .policy = "placement:resource_providers:usages",
+     .check = reader,
      .handler = provider_usages},
-    {.method = "GET", .path = "/usages", .policy = "placement:usages", .check = project_reader, .handler = total_usages, .since = {1, 9},
+    {.method = "GET",
+     .path = "/usages",
+     .policy = "placement:usages",
+     .check = project_reader,
+     .handler = total_usages,
+     .since = {1, 9},
      .target = usage_target},
 };
 static_assert(api::sound(routes));

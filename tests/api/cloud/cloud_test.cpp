@@ -55,8 +55,9 @@ public:
     }
     // The server's id, "" where the request was not accepted.
     std::string create_server(const std::string& name, const std::string& network) {
-        const http::Response response = send("POST", "compute", "/servers", {{"server", {{"name", name}, {"imageRef", image()}, {"flavorRef", "42"},
-                                                                                         {"networks", json::array{json::object{{"uuid", network}}}}}}});
+        const http::Response response = send(
+            "POST", "compute", "/servers",
+            {{"server", {{"name", name}, {"imageRef", image()}, {"flavorRef", "42"}, {"networks", json::array{json::object{{"uuid", network}}}}}}});
         if (response.status != 202) return {};
         return str(find_path(parse_json(response.body), "server.id")->as_string());
     }
@@ -92,7 +93,9 @@ public:
         std::size_t count = array_or_empty(ports, "ports").size();
         const json::object providers = get("placement", "/resource_providers");
         for (const json::value& provider : array_or_empty(providers, "resource_providers"))
-            count += object_or_empty(get("placement", "/resource_providers/" + string_or(provider.as_object(), "uuid") + "/allocations"), "allocations").size();
+            count +=
+                object_or_empty(get("placement", "/resource_providers/" + string_or(provider.as_object(), "uuid") + "/allocations"), "allocations")
+                    .size();
         return count;
     }
 
@@ -108,7 +111,8 @@ private:
 template <class F>
 void while_killing(cli::Cloud& cloud, F body) {
     std::mt19937 random(std::random_device{}());
-    const char* const victims[] = {"identity", "image", "placement", "compute", "network", "compute-agent", "compute-agent-2", "network-agent", "network-agent-2"};
+    const char* const victims[] = {"identity",      "image",           "placement",     "compute",        "network",
+                                   "compute-agent", "compute-agent-2", "network-agent", "network-agent-2"};
     std::atomic<bool> over{false};
     std::exception_ptr failure;
     std::thread thread([&] {
@@ -172,7 +176,8 @@ TEST_CASE("no accepted request is lost when daemons are killed at random moments
     CHECK(active == static_cast<int>(accepted.size()));
     const json::object all = user.get("compute", "/servers");
     while_killing(cloud, [&] {
-        for (const json::value& item : array_or_empty(all, "servers")) user.send("DELETE", "compute", "/servers/" + string_or(item.as_object(), "id"));
+        for (const json::value& item : array_or_empty(all, "servers"))
+            user.send("DELETE", "compute", "/servers/" + string_or(item.as_object(), "id"));
     });
     for (const json::value& item : array_or_empty(all, "servers")) CHECK(user.reaches(string_or(item.as_object(), "id"), "gone", 60s));
     const auto deadline = std::chrono::steady_clock::now() + 20s;

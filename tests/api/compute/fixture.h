@@ -40,7 +40,10 @@ struct ComputeFixture {
         images.add(image_id);
         network.add_network(network_id, "private", callers.of("member").project_id);
         add_node("node1", provider_id);
-        http::Response made = cases.run({.name = "flavor", .method = "POST", .path = "/v2.1/flavors", .token = "admin",
+        http::Response made = cases.run({.name = "flavor",
+                                         .method = "POST",
+                                         .path = "/v2.1/flavors",
+                                         .token = "admin",
                                          .body = R"({"flavor": {"name": "m1.tiny", "id": "1", "ram": 512, "vcpus": 1, "disk": 1}})"});
         CHECK(made.status == 200);
         worker.tick();
@@ -51,12 +54,25 @@ struct ComputeFixture {
     }
     // A node's report: `servers` as in compute-agent/README.md.
     void report(const std::string& host, json::object servers, const std::string& provider = "") {
-        json::object node{{"hypervisor_type", "QEMU"}, {"hypervisor_version", 7002022}, {"hypervisor_hostname", host}, {"vcpus", 16}, {"memory_mb", 32768},
-                          {"local_gb", 100}, {"agent_url", "http://127.0.0.1:1"}, {"host_ip", "192.0.2.1"}, {"cpu_info", json::object{{"arch", "x86_64"}}}, {"uptime", 90000}};
+        json::object node{{"hypervisor_type", "QEMU"},
+                          {"hypervisor_version", 7002022},
+                          {"hypervisor_hostname", host},
+                          {"vcpus", 16},
+                          {"memory_mb", 32768},
+                          {"local_gb", 100},
+                          {"agent_url", "http://127.0.0.1:1"},
+                          {"host_ip", "192.0.2.1"},
+                          {"cpu_info", json::object{{"arch", "x86_64"}}},
+                          {"uptime", 90000}};
         if (!provider.empty()) node["provider_id"] = provider;
         else node["provider_id"] = store->read([&](Tx& tx) { return tx.scalar("SELECT provider_id FROM nodes WHERE host = ?", {host}).text(); });
         const json::object body{{"servers", servers}, {"node", node}};
-        cases.run({.name = "report", .method = "POST", .path = "/agent/v1/nodes/" + host + "/observed", .token = "service", .body = to_text(body), .status = 204});
+        cases.run({.name = "report",
+                   .method = "POST",
+                   .path = "/agent/v1/nodes/" + host + "/observed",
+                   .token = "service",
+                   .body = to_text(body),
+                   .status = 204});
     }
     json::object desired(const std::string& host, const std::string& id) {
         const json::object all = store->read([&](Tx& tx) { return compute::desired_set(tx, host); });
@@ -74,8 +90,12 @@ struct ComputeFixture {
     }
     // POST /servers by `member`; returns the id. Nothing else has happened yet.
     std::string post_server(const std::string& more = "") {
-        cases.run({.name = "create", .method = "POST", .path = "/v2.1/servers", .token = "member",
-                   .body = R"({"server": {"name": "one", "imageRef": "${image}", "flavorRef": "1", "networks": [{"uuid": "${net}"}])" + more + "}}", .status = 202,
+        cases.run({.name = "create",
+                   .method = "POST",
+                   .path = "/v2.1/servers",
+                   .token = "member",
+                   .body = R"({"server": {"name": "one", "imageRef": "${image}", "flavorRef": "1", "networks": [{"uuid": "${net}"}])" + more + "}}",
+                   .status = 202,
                    .save = {{"server", "server.id"}}});
         return cases.vars["server"];
     }

@@ -6,8 +6,11 @@ using namespace pilvi::testing;
 
 TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted and deleted") {
     const std::string id = post_server();
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member",
-               .expect = R"({"server": {"status": "BUILD", "OS-EXT-STS:task_state": "scheduling", "OS-EXT-STS:vm_state": "building", "OS-EXT-STS:power_state": 0,
+    cases.run(
+        {.path = "/v2.1/servers/${server}",
+         .token = "member",
+         .expect =
+             R"({"server": {"status": "BUILD", "OS-EXT-STS:task_state": "scheduling", "OS-EXT-STS:vm_state": "building", "OS-EXT-STS:power_state": 0,
                              "addresses": {}, "progress": 0, "hostId": "", "OS-EXT-SRV-ATTR:host": "<absent>", "OS-SRV-USG:launched_at": null}})"});
     worker.run_due();
     CHECK(placement.consumers.size() == 1);
@@ -22,13 +25,18 @@ TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted
 
     report("node1", state("node1", id, "paused", {{"step", "wait_for_ports"}}));
     cases.vars["port"] = port;
-    cases.run({.method = "POST", .path = "/v2.1/os-server-external-events", .token = "service",
+    cases.run({.method = "POST",
+               .path = "/v2.1/os-server-external-events",
+               .token = "service",
                .body = R"({"events": [{"name": "network-vif-plugged", "server_uuid": "${server}", "tag": "${port}", "status": "completed"}]})",
                .expect = R"({"events": [{"code": 200, "status": "completed"}]})"});
     CHECK(boolean_or(desired("node1", id), "vif_plugged"));
     report("node1", state("node1", id, "running"));
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member",
-               .expect = R"({"server": {"status": "ACTIVE", "OS-EXT-STS:task_state": null, "OS-EXT-STS:power_state": 1, "progress": 100, "OS-SRV-USG:launched_at": "<text>",
+    cases.run(
+        {.path = "/v2.1/servers/${server}",
+         .token = "member",
+         .expect =
+             R"({"server": {"status": "ACTIVE", "OS-EXT-STS:task_state": null, "OS-EXT-STS:power_state": 1, "progress": 100, "OS-SRV-USG:launched_at": "<text>",
                              "addresses": {"private": [{"version": 4, "addr": "10.0.0.11", "OS-EXT-IPS:type": "fixed", "OS-EXT-IPS-MAC:mac_addr": "<text>"}]},
                              "security_groups": [{"name": "default"}], "OS-EXT-AZ:availability_zone": "nova", "hostId": "<matches:[0-9a-f]{56}>"}})"});
     CHECK(operations() == 0);
@@ -39,7 +47,8 @@ TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted
         const char* state;
         const char* after;
     };
-    for (const Step& s : {Step{R"({"os-stop": null})", "ACTIVE", "stopped", "SHUTOFF"}, Step{R"({"os-start": null})", "SHUTOFF", "running", "ACTIVE"}}) {
+    for (const Step& s :
+         {Step{R"({"os-stop": null})", "ACTIVE", "stopped", "SHUTOFF"}, Step{R"({"os-start": null})", "SHUTOFF", "running", "ACTIVE"}}) {
         clock += compute::second;
         cases.run({.method = "POST", .path = "/v2.1/servers/${server}/action", .token = "member", .body = s.body, .status = 202});
         check_status(id, s.status);
@@ -48,7 +57,11 @@ TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted
     }
     for (const auto& [type, status] : {std::pair{"SOFT", "REBOOT"}, std::pair{"HARD", "HARD_REBOOT"}}) {
         clock += compute::second;
-        cases.run({.method = "POST", .path = "/v2.1/servers/${server}/action", .token = "member", .body = std::string(R"({"reboot": {"type": ")") + type + "\"}}", .status = 202});
+        cases.run({.method = "POST",
+                   .path = "/v2.1/servers/${server}/action",
+                   .token = "member",
+                   .body = std::string(R"({"reboot": {"type": ")") + type + "\"}}",
+                   .status = 202});
         check_status(id, status);
         const json::object task = desired("node1", id).at("tasks").as_array().at(0).as_object();
         report("node1", state("node1", id, "running"));
@@ -59,12 +72,18 @@ TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted
         check_status(id, "ACTIVE");
         CHECK(desired("node1", id).at("tasks").as_array().empty());
     }
-    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions", .token = "member",
-               .expect = R"({"instanceActions": [{"action": "reboot"}, {"action": "reboot"}, {"action": "start"}, {"action": "stop"}, {"action": "create", "request_id": "<text>"}]})",
-               .save = {{"request", "instanceActions.4.request_id"}}});
+    cases.run(
+        {.path = "/v2.1/servers/${server}/os-instance-actions",
+         .token = "member",
+         .expect =
+             R"({"instanceActions": [{"action": "reboot"}, {"action": "reboot"}, {"action": "start"}, {"action": "stop"}, {"action": "create", "request_id": "<text>"}]})",
+         .save = {{"request", "instanceActions.4.request_id"}}});
     cases.headers.set("OpenStack-API-Version", "compute 2.84");
-    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions/${request}", .token = "admin",
-               .expect = R"({"instanceAction": {"action": "create", "events": {"<contains>": [{"event": "scheduler_select_destinations", "host": "node1", "result": "Success"},
+    cases.run(
+        {.path = "/v2.1/servers/${server}/os-instance-actions/${request}",
+         .token = "admin",
+         .expect =
+             R"({"instanceAction": {"action": "create", "events": {"<contains>": [{"event": "scheduler_select_destinations", "host": "node1", "result": "Success"},
                              {"event": "compute__do_build_and_run_instance", "host": "node1", "result": "Success"}]}}})"});
 
     cases.run({.method = "DELETE", .path = "/v2.1/servers/${server}", .token = "member", .status = 204, .empty = true});
@@ -74,7 +93,8 @@ TEST_CASE_FIXTURE(ComputeFixture, "a server is built, stopped, started, rebooted
     CHECK(network.rows["ports"].size() == 1);
     report("node1", state("node1", id, "absent"));
     worker.run_due();
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member", .status = 404, .expect = R"({"itemNotFound": {"code": 404, "message": "<text>"}})"});
+    cases.run(
+        {.path = "/v2.1/servers/${server}", .token = "member", .status = 404, .expect = R"({"itemNotFound": {"code": 404, "message": "<text>"}})"});
     CHECK(network.rows["ports"].empty());
     CHECK(placement.consumers.empty());
     CHECK(desired("node1", id).empty());
@@ -97,8 +117,11 @@ TEST_CASE_FIXTURE(ComputeFixture, "ports that are never wired are a fault, and e
     clock += 301 * compute::second;
     report("node1", {});
     worker.run_due();
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member",
-               .expect = R"({"server": {"status": "ERROR", "fault": {"code": 500, "message": "<matches:.*Virtual Interface creation failed>", "created": "<time>"}}})"});
+    cases.run(
+        {.path = "/v2.1/servers/${server}",
+         .token = "member",
+         .expect =
+             R"({"server": {"status": "ERROR", "fault": {"code": 500, "message": "<matches:.*Virtual Interface creation failed>", "created": "<time>"}}})"});
     CHECK(network.rows["ports"].empty());
     CHECK(placement.consumers.empty());
     CHECK(desired("node1", id).empty());
@@ -110,12 +133,20 @@ TEST_CASE_FIXTURE(ComputeFixture, "no host: the reason per host is in the events
     const std::string id = post_server();
     worker.run_due();
     cases.headers.set("OpenStack-API-Version", "compute 2.84");
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member",
-               .expect = R"({"server": {"status": "ERROR", "fault": {"message": "No valid host was found. There are not enough hosts available.", "details": "<absent>"}}})"});
-    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions", .token = "member", .expect = R"({"instanceActions": [{"message": "Error"}]})",
+    cases.run(
+        {.path = "/v2.1/servers/${server}",
+         .token = "member",
+         .expect =
+             R"({"server": {"status": "ERROR", "fault": {"message": "No valid host was found. There are not enough hosts available.", "details": "<absent>"}}})"});
+    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions",
+               .token = "member",
+               .expect = R"({"instanceActions": [{"message": "Error"}]})",
                .save = {{"request", "instanceActions.0.request_id"}}});
-    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions/${request}", .token = "member",
-               .expect = R"({"instanceAction": {"events": [{"event": "scheduler_select_destinations", "result": "Error", "details": "<matches:.*node1: Placement: it has not enough.*>",
+    cases.run(
+        {.path = "/v2.1/servers/${server}/os-instance-actions/${request}",
+         .token = "member",
+         .expect =
+             R"({"instanceAction": {"events": [{"event": "scheduler_select_destinations", "result": "Error", "details": "<matches:.*node1: Placement: it has not enough.*>",
                              "traceback": "<absent>", "host": "<absent>"}]}})"});
     cases.run({.method = "DELETE", .path = "/v2.1/servers/${server}", .token = "member", .status = 204});
     worker.run_due();
@@ -136,7 +167,9 @@ TEST_CASE_FIXTURE(ComputeFixture, "a node that cannot build it: the next one, th
     CHECK(string_or(network.rows["ports"].begin()->second, "binding:host_id") == second);
     report(second, state(second, id, "error", {{"reason", "the image is damaged"}}));
     worker.run_due();
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member", .expect = R"({"server": {"status": "ERROR", "fault": {"message": "<matches:.*the image is damaged>"}}})"});
+    cases.run({.path = "/v2.1/servers/${server}",
+               .token = "member",
+               .expect = R"({"server": {"status": "ERROR", "fault": {"message": "<matches:.*the image is damaged>"}}})"});
     CHECK(network.rows["ports"].empty());
     CHECK(placement.consumers.empty());
 }
@@ -145,8 +178,10 @@ TEST_CASE_FIXTURE(ComputeFixture, "the network refuses the port: a fault at once
     network.refuse_ports = true;
     post_server();
     worker.run_due();
-    cases.run({.path = "/v2.1/servers/${server}", .token = "member",
-               .expect = R"({"server": {"status": "ERROR", "fault": {"message": "<matches:.*Failed to allocate the network.*No more IP addresses.*>"}}})"});
+    cases.run(
+        {.path = "/v2.1/servers/${server}",
+         .token = "member",
+         .expect = R"({"server": {"status": "ERROR", "fault": {"message": "<matches:.*Failed to allocate the network.*No more IP addresses.*>"}}})"});
     CHECK(placement.consumers.empty());
 }
 
@@ -216,16 +251,27 @@ TEST_CASE_FIXTURE(ComputeFixture, "a node that does not answer: the state goes b
     worker.run_due();
     cases.run({.path = "/v2.1/servers/${server}", .token = "member", .expect = R"({"server": {"status": "ACTIVE", "OS-EXT-STS:task_state": null}})"});
     CHECK(string_or(desired("node1", id), "power") == "running");
-    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions", .token = "member", .expect = R"({"instanceActions": [{"action": "stop", "message": "Error"}, {"action": "create"}]})"});
+    cases.run({.path = "/v2.1/servers/${server}/os-instance-actions",
+               .token = "member",
+               .expect = R"({"instanceActions": [{"action": "stop", "message": "Error"}, {"action": "create"}]})"});
 }
 
 TEST_CASE_FIXTURE(ComputeFixture, "a given port is used and given back") {
     network.rows["ports"]["55555555-5555-4555-8555-555555555555"] = {
-        {"id", "55555555-5555-4555-8555-555555555555"}, {"network_id", network_id}, {"mac_address", "fa:16:3e:99:99:99"}, {"status", "ACTIVE"}, {"device_id", ""},
-        {"fixed_ips", json::array{json::object{{"ip_address", "10.0.0.200"}, {"subnet_id", "subnet-1"}}}}, {"security_groups", json::array{"group-1"}}};
-    cases.run({.method = "POST", .path = "/v2.1/servers", .token = "member",
+        {"id", "55555555-5555-4555-8555-555555555555"},
+        {"network_id", network_id},
+        {"mac_address", "fa:16:3e:99:99:99"},
+        {"status", "ACTIVE"},
+        {"device_id", ""},
+        {"fixed_ips", json::array{json::object{{"ip_address", "10.0.0.200"}, {"subnet_id", "subnet-1"}}}},
+        {"security_groups", json::array{"group-1"}}};
+    cases.run({.method = "POST",
+               .path = "/v2.1/servers",
+               .token = "member",
                .body = R"({"server": {"name": "two", "imageRef": "${image}", "flavorRef": "1",
-                           "networks": [{"uuid": "${net}"}, {"port": "55555555-5555-4555-8555-555555555555"}]}})", .status = 202, .save = {{"server", "server.id"}}});
+                           "networks": [{"uuid": "${net}"}, {"port": "55555555-5555-4555-8555-555555555555"}]}})",
+               .status = 202,
+               .save = {{"server", "server.id"}}});
     worker.run_due();
     const json::array ports = desired("node1", cases.vars["server"]).at("ports").as_array();
     REQUIRE(ports.size() == 2);

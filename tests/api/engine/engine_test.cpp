@@ -43,8 +43,18 @@ std::string visible(const Call& call, Values& parameters) {
     return "t.project_id = ? OR t.shared = 1";
 }
 
-constexpr Resource thing{.name = "thing", .plural = "things", .path = "/v2.0/things", .table = "things", .fields = fields, .operations = operations,
-                         .hooks = {.visible = visible}, .title = "Thing", .quota = "thing", .bulk = true, .timestamps = true, .revision = true};
+constexpr Resource thing{.name = "thing",
+                         .plural = "things",
+                         .path = "/v2.0/things",
+                         .table = "things",
+                         .fields = fields,
+                         .operations = operations,
+                         .hooks = {.visible = visible},
+                         .title = "Thing",
+                         .quota = "thing",
+                         .bulk = true,
+                         .timestamps = true,
+                         .revision = true};
 static_assert(sound(thing));
 
 Reply echo(Call& call) { return json::object{{"id", call.arg("id")}, {"body", call.body}}; }
@@ -53,9 +63,19 @@ constexpr Action actions[] = {{.key = "grow", .policy = "grow", .check = "role:m
                               {.key = "reset", .policy = "reset", .check = "role:admin", .handler = echo}};
 constexpr Route routes[] = {
     {.method = "POST", .path = "/v2.0/things/{id}/action", .actions = actions},
-    {.method = "GET", .path = "/v2.0/files/{name*}", .policy = "files", .check = "@",
-     .handler = [](Call& call) -> Reply { return json::object{{"name", call.arg("name")}}; }},
-    {.method = "GET", .path = "/", .handler = [](Call&) -> Reply { return json::object{{"versions", json::array{}}}; }, .access = Access::open},
+    {.method = "GET",
+     .path = "/v2.0/files/{name*}",
+     .policy = "files",
+     .check = "@",
+     .handler = [](Call& call) -> Reply {
+         return json::object{{"name", call.arg("name")}};
+     }},
+    {.method = "GET",
+     .path = "/",
+     .handler = [](Call&) -> Reply {
+         return json::object{{"versions", json::array{}}};
+     },
+     .access = Access::open},
 };
 static_assert(sound(std::span<const Route>(routes)));
 constexpr QuotaLimit quotas[] = {{"thing", 5}};
@@ -69,7 +89,10 @@ struct Fixture {
                      .resources = {&thing},
                      .routes = {routes},
                      .quotas = quotas},
-                    *store, callers, metrics, nullptr};
+                    *store,
+                    callers,
+                    metrics,
+                    nullptr};
     Cases cases{service};
     Fixture() { callers.export_to(cases); }
 };
@@ -78,21 +101,37 @@ struct Fixture {
 
 TEST_CASE_FIXTURE(Fixture, "a resource lives through its verbs") {
     const Case table[] = {
-        {.method = "POST", .path = "/v2.0/things", .token = "member", .body = R"({"thing": {"name": "a", "size": "4", "password": "geheim"}})", .status = 201,
+        {.method = "POST",
+         .path = "/v2.0/things",
+         .token = "member",
+         .body = R"({"thing": {"name": "a", "size": "4", "password": "geheim"}})",
+         .status = 201,
          .expect = R"({"thing": {"id": "<uuid>", "name": "a", "size": 4, "shared": false, "tags": [], "tenant_id": "${member_project}",
                        "project_id": "${member_project}", "password": "<absent>", "note": "<absent>", "revision_number": 1, "created_at": "<time>"}})",
          .save = {{"id", "thing.id"}}},
         {.path = "/v2.0/things/${id}", .token = "reader", .expect = R"({"thing": {"name": "a"}})"},
         {.path = "/v2.0/things/${id}?fields=name", .token = "member", .expect = R"({"thing": {"name": "a", "id": "<absent>"}})"},
-        {.path = "/v2.0/things/${id}", .token = "other", .status = 404,
+        {.path = "/v2.0/things/${id}",
+         .token = "other",
+         .status = 404,
          .expect = R"({"NeutronError": {"type": "ThingNotFound", "message": "Thing ${id} could not be found.", "detail": ""}})"},
         {.method = "PUT", .path = "/v2.0/things/${id}", .token = "reader", .body = R"({"thing": {"name": "b"}})", .status = 403},
         {.method = "PUT", .path = "/v2.0/things/${id}", .token = "member", .body = R"({"thing": {"shared": true}})", .status = 403},
-        {.method = "PUT", .path = "/v2.0/things/${id}", .token = "member", .body = R"({"thing": {"name": "b"}})",
+        {.method = "PUT",
+         .path = "/v2.0/things/${id}",
+         .token = "member",
+         .body = R"({"thing": {"name": "b"}})",
          .expect = R"({"thing": {"name": "b", "size": 4, "revision_number": 2}})"},
-        {.method = "PUT", .path = "/v2.0/things/${id}", .token = "member", .body = R"({"thing": {"name": "c"}})", .status = 412,
+        {.method = "PUT",
+         .path = "/v2.0/things/${id}",
+         .token = "member",
+         .body = R"({"thing": {"name": "c"}})",
+         .status = 412,
          .headers = {{"If-Match", "revision_number=1"}}},
-        {.method = "PUT", .path = "/v2.0/things/${id}", .token = "admin", .body = R"({"thing": {"shared": "True", "tags": ["x"]}})",
+        {.method = "PUT",
+         .path = "/v2.0/things/${id}",
+         .token = "admin",
+         .body = R"({"thing": {"shared": "True", "tags": ["x"]}})",
          .expect = R"({"thing": {"shared": true, "tags": ["x"]}})"},
         {.path = "/v2.0/things/${id}", .token = "other", .expect = R"({"thing": {"shared": true}})"},
         {.method = "DELETE", .path = "/v2.0/things/${id}", .token = "other", .status = 403},
@@ -131,19 +170,29 @@ TEST_CASE_FIXTURE(Fixture, "bad input changes nothing") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "lists filter, sort and page") {
-    cases.run(Case{.method = "POST", .path = "/v2.0/things", .token = "member",
-                   .body = R"({"things": [{"name": "a", "size": 2}, {"name": "b", "size": 1}, {"name": "c"}, {"name": "d", "size": 2}]})", .status = 201,
-                   .expect = R"({"things": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}]})", .save = {{"first", "things.0.id"}}});
+    cases.run(Case{.method = "POST",
+                   .path = "/v2.0/things",
+                   .token = "member",
+                   .body = R"({"things": [{"name": "a", "size": 2}, {"name": "b", "size": 1}, {"name": "c"}, {"name": "d", "size": 2}]})",
+                   .status = 201,
+                   .expect = R"({"things": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}]})",
+                   .save = {{"first", "things.0.id"}}});
     const Case table[] = {
         {.path = "/v2.0/things?name=a&name=c&sort_key=name", .token = "member", .expect = R"({"things": [{"name": "a"}, {"name": "c"}]})"},
         {.path = "/v2.0/things?size=2&sort_key=name&sort_dir=desc", .token = "member", .expect = R"({"things": [{"name": "d"}, {"name": "a"}]})"},
-        {.path = "/v2.0/things?sort_key=size&sort_key=name&sort_dir=asc&sort_dir=desc", .token = "member",
+        {.path = "/v2.0/things?sort_key=size&sort_key=name&sort_dir=asc&sort_dir=desc",
+         .token = "member",
          .expect = R"({"things": [{"name": "c"}, {"name": "b"}, {"name": "d"}, {"name": "a"}]})"},
-        {.path = "/v2.0/things?sort_key=name&limit=2", .token = "member",
-         .expect = R"({"things": [{"name": "a"}, {"name": "b"}], "things_links": [{"rel": "next"}]})", .save = {{"last", "things.1.id"}}},
-        {.path = "/v2.0/things?sort_key=name&limit=2&marker=${last}", .token = "member",
-         .expect = R"({"things": [{"name": "c"}, {"name": "d"}], "things_links": [{"rel": "previous"}]})", .save = {{"third", "things.0.id"}}},
-        {.path = "/v2.0/things?sort_key=name&limit=2&marker=${third}&page_reverse=True", .token = "member",
+        {.path = "/v2.0/things?sort_key=name&limit=2",
+         .token = "member",
+         .expect = R"({"things": [{"name": "a"}, {"name": "b"}], "things_links": [{"rel": "next"}]})",
+         .save = {{"last", "things.1.id"}}},
+        {.path = "/v2.0/things?sort_key=name&limit=2&marker=${last}",
+         .token = "member",
+         .expect = R"({"things": [{"name": "c"}, {"name": "d"}], "things_links": [{"rel": "previous"}]})",
+         .save = {{"third", "things.0.id"}}},
+        {.path = "/v2.0/things?sort_key=name&limit=2&marker=${third}&page_reverse=True",
+         .token = "member",
          .expect = R"({"things": [{"name": "a"}, {"name": "b"}]})"},
         {.path = "/v2.0/things?tenant_id=${member_project}&name=a", .token = "admin", .expect = R"({"things": [{"id": "${first}"}]})"},
         {.path = "/v2.0/things", .token = "other", .expect = R"({"things": []})"},
@@ -153,7 +202,11 @@ TEST_CASE_FIXTURE(Fixture, "lists filter, sort and page") {
 
 TEST_CASE_FIXTURE(Fixture, "a quota holds for the bulk as a whole") {
     const Case table[] = {
-        {.method = "POST", .path = "/v2.0/things", .token = "member", .body = R"({"things": [{}, {}, {}, {}, {}, {}]})", .status = 409,
+        {.method = "POST",
+         .path = "/v2.0/things",
+         .token = "member",
+         .body = R"({"things": [{}, {}, {}, {}, {}, {}]})",
+         .status = 409,
          .expect = R"({"NeutronError": {"type": "OverQuota"}})"},
         {.path = "/v2.0/things", .token = "member", .expect = R"({"things": []})"},
         {.method = "POST", .path = "/v2.0/things", .token = "member", .body = R"({"things": [{}, {}, {}, {}, {}]})", .status = 201},
@@ -167,8 +220,13 @@ TEST_CASE_FIXTURE(Fixture, "actions and routes") {
     const Case table[] = {
         {.path = "/", .expect = R"({"versions": []})"},
         {.path = "/v2.0/files/a/b%2Fc", .token = "member", .expect = R"({"name": "a/b/c"})"},
-        {.method = "POST", .path = "/v2.0/things/7/action", .token = "member", .body = R"({"grow": {"by": 2}})", .status = 202,
-         .expect = R"({"id": "7", "body": {"by": 2}})", .answer_headers = {{"X-Openstack-Request-Id", "<any>"}}},
+        {.method = "POST",
+         .path = "/v2.0/things/7/action",
+         .token = "member",
+         .body = R"({"grow": {"by": 2}})",
+         .status = 202,
+         .expect = R"({"id": "7", "body": {"by": 2}})",
+         .answer_headers = {{"X-Openstack-Request-Id", "<any>"}}},
         {.method = "POST", .path = "/v2.0/things/7/action", .token = "member", .body = R"({"grow": {}})", .status = 400},
         {.method = "POST", .path = "/v2.0/things/7/action", .token = "member", .body = R"({"grow": 5})", .status = 400},
         {.method = "POST", .path = "/v2.0/things/7/action", .token = "member", .body = R"({"shrink": {}})", .status = 400},

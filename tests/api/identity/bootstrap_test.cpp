@@ -7,7 +7,8 @@ using namespace pilvi::testing;
 
 TEST_CASE("bootstrap again changes only what is not right") {
     IdentityFixture f;
-    identity::BootstrapPlan plan{.admin_password = Secret("secret"), .service_passwords = {{"nova", Secret("nova")}},
+    identity::BootstrapPlan plan{.admin_password = Secret("secret"),
+                                 .service_passwords = {{"nova", Secret("nova")}},
                                  .endpoints = identity::standard_endpoints("cloud.example")};
     const auto again = [&] { return identity::bootstrap(*f.store, f.app.hasher, plan, f.now); };
     CHECK(again().empty());
@@ -17,7 +18,9 @@ TEST_CASE("bootstrap again changes only what is not right") {
     CHECK(again().size() == 15);
     CHECK(again().empty());
     f.now += 1'000'000;
-    f.cases.run({.name = "the running service sees it", .path = "/v3/auth/catalog", .token = "${member_token}",
+    f.cases.run({.name = "the running service sees it",
+                 .path = "/v3/auth/catalog",
+                 .token = "${member_token}",
                  .expect = R"({"catalog": {"<contains>": [{"type": "image", "endpoints": {"<contains>": [{"url": "http://[fd00::1]:9292"}]}}]}})"});
 
     plan.admin_password = Secret("changed");
@@ -32,7 +35,8 @@ TEST_CASE("bootstrap again changes only what is not right") {
     f.log_in("admin", "changed", "admin");
 
     plan.service_passwords["neutron"] = Secret("n");
-    CHECK(again() == std::vector<std::string>{"created user neutron", "granted role admin to user neutron on project", "granted role service to user neutron on project"});
+    CHECK(again() == std::vector<std::string>{"created user neutron", "granted role admin to user neutron on project",
+                                              "granted role service to user neutron on project"});
 }
 
 TEST_CASE("bootstrap by its command line") {
@@ -43,8 +47,8 @@ TEST_CASE("bootstrap by its command line") {
     config.set("database.url", "sqlite:" + (dir / "i.sqlite"));
     config.set("password.operations", "1");
     config.set("password.memory_kib", "8");
-    const std::vector<std::string> arguments{"--admin-password-file", dir / "admin", "--service-password-file", "nova=" + (dir / "nova"),
-                                             "--host=cloud", "--endpoint", "compute=http://elsewhere:1/v2.1"};
+    const std::vector<std::string> arguments{"--admin-password-file", dir / "admin", "--service-password-file",        "nova=" + (dir / "nova"),
+                                             "--host=cloud",          "--endpoint",  "compute=http://elsewhere:1/v2.1"};
     CHECK(identity::run_bootstrap(config, arguments) == 0);
     const auto store = identity::open_store(config);
     const auto services = store->read([](Tx& tx) { return identity::load_catalog(tx); });
@@ -53,7 +57,10 @@ TEST_CASE("bootstrap by its command line") {
         for (const auto& endpoint : service.endpoints)
             if (service.type == "compute") CHECK(endpoint.url == "http://elsewhere:1/v2.1");
             else CHECK(endpoint.url.starts_with("http://cloud:"));
-    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--host"}, {"--nonsense", "x"}, {"--service-password-file", "nova"},
-                                                  {"--admin-password-file", dir / "missing"}, {"--endpoint", "=x"}})
+    for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--host"},
+                                                  {"--nonsense", "x"},
+                                                  {"--service-password-file", "nova"},
+                                                  {"--admin-password-file", dir / "missing"},
+                                                  {"--endpoint", "=x"}})
         CHECK_THROWS_AS(identity::run_bootstrap(config, wrong), Error);
 }

@@ -6,15 +6,23 @@ using namespace pilvi::testing;
 
 TEST_CASE("credentials") {
     IdentityFixture f;
-    const auto as = [](std::string token, std::string_view method, std::string path, int status, std::string body = {}, std::string expect = {}, Pairs save = {}) {
-        return Case{.method = method, .path = std::move(path), .token = "${" + token + "_token}", .body = std::move(body), .status = status,
-                    .expect = std::move(expect), .save = std::move(save)};
+    const auto as = [](std::string token, std::string_view method, std::string path, int status, std::string body = {}, std::string expect = {},
+                       Pairs save = {}) {
+        return Case{.method = method,
+                    .path = std::move(path),
+                    .token = "${" + token + "_token}",
+                    .body = std::move(body),
+                    .status = status,
+                    .expect = std::move(expect),
+                    .save = std::move(save)};
     };
     const std::string mine = R"({"credential": {"user_id": "${member_user}", "type": "totp", "blob": "s3cret words"}})";
-    const std::string ec2 = R"({"credential": {"user_id": "${member_user}", "project_id": "${demo_project}", "type": "ec2", "blob": "{\"access\": \"a\", \"secret\": \"b\"}"}})";
+    const std::string ec2 =
+        R"({"credential": {"user_id": "${member_user}", "project_id": "${demo_project}", "type": "ec2", "blob": "{\"access\": \"a\", \"secret\": \"b\"}"}})";
     const Case cases[] = {
         as("member", "POST", "/v3/credentials", 201, mine,
-           R"({"credential": {"id": "<hex>", "user_id": "${member_user}", "type": "totp", "blob": "s3cret words", "project_id": null, "links": "<object>"}})", {{"c", "credential.id"}}),
+           R"({"credential": {"id": "<hex>", "user_id": "${member_user}", "type": "totp", "blob": "s3cret words", "project_id": null, "links": "<object>"}})",
+           {{"c", "credential.id"}}),
         as("member", "GET", "/v3/credentials/${c}", 200, {}, R"({"credential": {"blob": "s3cret words"}})"),
         as("member", "GET", "/v3/credentials", 200, {}, R"({"credentials": [{"id": "${c}"}]})"),
         as("other", "GET", "/v3/credentials", 200, {}, R"({"credentials": []})"),
@@ -23,16 +31,21 @@ TEST_CASE("credentials") {
         as("other", "DELETE", "/v3/credentials/${c}", 404),
         as("other", "POST", "/v3/credentials", 403, mine),
         as("admin", "GET", "/v3/credentials?type=totp", 200, {}, R"({"credentials": [{"id": "${c}"}]})"),
-        as("member", "PATCH", "/v3/credentials/${c}", 200, R"({"credential": {"blob": "other words"}})", R"({"credential": {"blob": "other words"}})"),
+        as("member", "PATCH", "/v3/credentials/${c}", 200, R"({"credential": {"blob": "other words"}})",
+           R"({"credential": {"blob": "other words"}})"),
         as("member", "PATCH", "/v3/credentials/${c}", 403, R"({"credential": {"user_id": "${other_user}"}})"),
         as("member", "PATCH", "/v3/credentials/${c}", 403, R"({"credential": {"project_id": "${other_project}"}})"),
         as("member", "GET", "/v3/credentials/${c}", 200, {}, R"({"credential": {"blob": "other words", "user_id": "${member_user}"}})"),
-        as("member", "POST", "/v3/credentials", 201, ec2, R"({"credential": {"id": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}})", {{"e", "credential.id"}}),
+        as("member", "POST", "/v3/credentials", 201, ec2,
+           R"({"credential": {"id": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}})", {{"e", "credential.id"}}),
         as("member", "POST", "/v3/credentials", 409, ec2),
-        as("member", "PATCH", "/v3/credentials/${e}", 400, R"({"credential": {"blob": "{\"access\": \"a\", \"secret\": \"b\", \"app_cred_id\": \"x\"}"}})"),
+        as("member", "PATCH", "/v3/credentials/${e}", 400,
+           R"({"credential": {"blob": "{\"access\": \"a\", \"secret\": \"b\", \"app_cred_id\": \"x\"}"}})"),
         as("member", "PATCH", "/v3/credentials/${e}", 400, R"({"credential": {"blob": "no json"}})"),
-        as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "type": "ec2", "blob": "{\"access\": \"x\"}"}})"),
-        as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "project_id": "${demo_project}", "type": "ec2", "blob": "{}"}})"),
+        as("member", "POST", "/v3/credentials", 400,
+           R"({"credential": {"user_id": "${member_user}", "type": "ec2", "blob": "{\"access\": \"x\"}"}})"),
+        as("member", "POST", "/v3/credentials", 400,
+           R"({"credential": {"user_id": "${member_user}", "project_id": "${demo_project}", "type": "ec2", "blob": "{}"}})"),
         as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "type": "totp"}})"),
         as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "blob": "x"}})"),
         as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "type": "totp", "blob": {}}})"),
@@ -48,9 +61,15 @@ TEST_CASE("credentials") {
 TEST_CASE("ec2 credentials") {
     IdentityFixture f;
     const std::string path = "/v3/users/${member_user}/credentials/OS-EC2";
-    const auto as = [](std::string token, std::string_view method, std::string at, int status, std::string body = {}, std::string expect = {}, Pairs save = {}) {
-        return Case{.method = method, .path = std::move(at), .token = "${" + token + "_token}", .body = std::move(body), .status = status,
-                    .expect = std::move(expect), .save = std::move(save)};
+    const auto as = [](std::string token, std::string_view method, std::string at, int status, std::string body = {}, std::string expect = {},
+                       Pairs save = {}) {
+        return Case{.method = method,
+                    .path = std::move(at),
+                    .token = "${" + token + "_token}",
+                    .body = std::move(body),
+                    .status = status,
+                    .expect = std::move(expect),
+                    .save = std::move(save)};
     };
     const Case cases[] = {
         as("member", "POST", path, 201, R"({"tenant_id": "${demo_project}"})",
@@ -64,10 +83,18 @@ TEST_CASE("ec2 credentials") {
         as("reader", "POST", "/v3/users/${reader_user}/credentials/OS-EC2", 403, R"({"tenant_id": "${demo_project}"})"),
         as("member", "POST", path, 404, R"({"tenant_id": "nowhere"})"),
         as("member", "POST", path, 400, R"({})"),
-        {.method = "POST", .path = "/v3/users/${member_user}/application_credentials", .token = "${member_token}",
-         .body = R"({"application_credential": {"name": "c", "secret": "s", "unrestricted": true}})", .status = 201, .save = {{"c", "application_credential.id"}}},
-        {.method = "POST", .path = "/v3/auth/tokens", .body = R"({"auth": {"identity": {"methods": ["application_credential"],
-            "application_credential": {"id": "${c}", "secret": "s"}}}})", .status = 201, .save = {{"app_token", "header:X-Subject-Token"}}},
+        {.method = "POST",
+         .path = "/v3/users/${member_user}/application_credentials",
+         .token = "${member_token}",
+         .body = R"({"application_credential": {"name": "c", "secret": "s", "unrestricted": true}})",
+         .status = 201,
+         .save = {{"c", "application_credential.id"}}},
+        {.method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = R"({"auth": {"identity": {"methods": ["application_credential"],
+            "application_credential": {"id": "${c}", "secret": "s"}}}})",
+         .status = 201,
+         .save = {{"app_token", "header:X-Subject-Token"}}},
         as("app", "POST", path, 403, R"({"tenant_id": "${demo_project}"})"),
         as("app", "GET", path, 403),
         as("app", "GET", "/v3/credentials", 403),

@@ -7,7 +7,8 @@ using namespace pilvi::testing;
 TEST_CASE("reading") {
     IdentityFixture f;
     f.cases.run({.method = "PUT", .path = "/v3/system/users/${reader_user}/roles/${reader_role}", .token = "${admin_token}", .status = 204});
-    f.cases.vars["auditor_token"] = f.token(R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "reader", "password": "reader",
+    f.cases.vars["auditor_token"] =
+        f.token(R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "reader", "password": "reader",
         "domain": {"id": "default"}}}}, "scope": {"system": {"all": true}}}})");
     const std::string admins = "admin:200 system:200 auditor:200 member:403 reader:403 other:403 none:401";
     const std::string everyone = "admin:200 auditor:200 member:200 reader:200 other:200 none:401";

@@ -7,15 +7,25 @@ using namespace pilvi::testing;
 namespace {
 
 Case bad(std::string_view method, std::string path, std::string body, int status = 400) {
-    return {.method = method, .path = std::move(path), .token = "${admin_token}", .body = std::move(body), .status = status,
+    return {.method = method,
+            .path = std::move(path),
+            .token = "${admin_token}",
+            .body = std::move(body),
+            .status = status,
             .expect = R"({"error": {"code": )" + std::to_string(status) + R"(, "message": "<text>", "title": "<text>"}})"};
 }
 Case get(std::string path, std::string expect, int status = 200) {
     return {.path = std::move(path), .token = "${admin_token}", .status = status, .expect = std::move(expect)};
 }
 Case send(std::string_view method, std::string path, int status, std::string body = {}, std::string expect = {}, Pairs save = {}) {
-    return {.method = method, .path = std::move(path), .token = "${admin_token}", .body = std::move(body), .status = status, .expect = std::move(expect),
-            .save = std::move(save), .empty = status == 204};
+    return {.method = method,
+            .path = std::move(path),
+            .token = "${admin_token}",
+            .body = std::move(body),
+            .status = status,
+            .expect = std::move(expect),
+            .save = std::move(save),
+            .empty = status == 204};
 }
 const std::string missing = "0123456789abcdef0123456789abcdef";
 
@@ -24,13 +34,17 @@ const std::string missing = "0123456789abcdef0123456789abcdef";
 TEST_CASE("projects") {
     IdentityFixture f;
     const Case cases[] = {
-        send("POST", "/v3/projects", 201, R"({"project": {"name": "p", "description": "d", "tags": ["a", "b"], "color": "red", "options": {}}})",
-             R"({"project": {"id": "<hex>", "name": "p", "description": "d", "domain_id": "default", "parent_id": "default", "enabled": true, "is_domain": false,
+        send(
+            "POST", "/v3/projects", 201, R"({"project": {"name": "p", "description": "d", "tags": ["a", "b"], "color": "red", "options": {}}})",
+            R"({"project": {"id": "<hex>", "name": "p", "description": "d", "domain_id": "default", "parent_id": "default", "enabled": true, "is_domain": false,
                 "tags": ["a", "b"], "color": "red", "options": {}, "links": {"self": "<matches:^http://api.example/v3/projects/[0-9a-f]{32}$>"},
-                "valid_from": "<absent>"}})", {{"p", "project.id"}}),
+                "valid_from": "<absent>"}})",
+            {{"p", "project.id"}}),
         get("/v3/projects/${p}", R"({"project": {"id": "${p}", "color": "red", "parents": "<absent>"}})"),
-        send("POST", "/v3/projects", 201, R"({"project": {"name": "child", "parent_id": "${p}", "domain_id": "default"}})", R"({"project": {"parent_id": "${p}"}})", {{"c", "project.id"}}),
-        get("/v3/projects?name=p", R"({"projects": [{"id": "${p}"}], "links": {"next": null, "previous": null, "self": "http://api.example/v3/projects?name=p"}})"),
+        send("POST", "/v3/projects", 201, R"({"project": {"name": "child", "parent_id": "${p}", "domain_id": "default"}})",
+             R"({"project": {"parent_id": "${p}"}})", {{"c", "project.id"}}),
+        get("/v3/projects?name=p",
+            R"({"projects": [{"id": "${p}"}], "links": {"next": null, "previous": null, "self": "http://api.example/v3/projects?name=p"}})"),
         get("/v3/projects?name__icontains=CHIL", R"({"projects": [{"id": "${c}"}]})"),
         get("/v3/projects?parent_id=${p}", R"({"projects": [{"id": "${c}"}]})"),
         get("/v3/projects?tags=a,b", R"({"projects": [{"id": "${p}"}]})"),
@@ -44,7 +58,8 @@ TEST_CASE("projects") {
         get("/v3/projects/${p}?subtree_as_ids&subtree_as_list", "", 400),
         bad("DELETE", "/v3/projects/${p}", "", 403),  // not a leaf
         bad("PATCH", "/v3/projects/${p}", R"({"project": {"enabled": false}})", 403),
-        send("PATCH", "/v3/projects/${c}", 200, R"({"project": {"enabled": false, "color": "blue"}})", R"({"project": {"enabled": false, "color": "blue", "name": "child"}})"),
+        send("PATCH", "/v3/projects/${c}", 200, R"({"project": {"enabled": false, "color": "blue"}})",
+             R"({"project": {"enabled": false, "color": "blue", "name": "child"}})"),
         send("PATCH", "/v3/projects/${p}", 200, R"({"project": {"enabled": false}})", R"({"project": {"enabled": false}})"),
         bad("PATCH", "/v3/projects/${c}", R"({"project": {"enabled": true}})", 403),
         bad("POST", "/v3/projects", R"({"project": {"name": "x", "parent_id": "${p}"}})"),
@@ -127,8 +142,10 @@ TEST_CASE("project tags") {
 TEST_CASE("domains") {
     IdentityFixture f;
     const Case cases[] = {
-        send("POST", "/v3/domains", 201, R"({"domain": {"name": "d", "description": "x"}})",
-             R"({"domain": {"id": "<hex>", "name": "d", "enabled": true, "tags": [], "options": {}, "is_domain": "<absent>", "links": {"self": "<text>"}}})", {{"d", "domain.id"}}),
+        send(
+            "POST", "/v3/domains", 201, R"({"domain": {"name": "d", "description": "x"}})",
+            R"({"domain": {"id": "<hex>", "name": "d", "enabled": true, "tags": [], "options": {}, "is_domain": "<absent>", "links": {"self": "<text>"}}})",
+            {{"d", "domain.id"}}),
         bad("POST", "/v3/domains", R"({"domain": {"name": "d"}})", 409),
         bad("POST", "/v3/domains", R"({"domain": {"name": ""}})"),
         bad("POST", "/v3/domains", R"({"domain": {"name": "e", "enabled": 1}})"),
@@ -138,13 +155,19 @@ TEST_CASE("domains") {
         get("/v3/domains?enabled=false", R"({"domains": []})"),
         get("/v3/domains/${demo_project}", "", 404),  // a project is no domain
         get("/v3/domains/default", R"({"domain": {"name": "Default"}})"),
-        send("POST", "/v3/users", 201, R"({"user": {"name": "member", "domain_id": "${d}", "password": "pw"}})", R"({"user": {"domain_id": "${d}"}})", {{"u", "user.id"}}),
+        send("POST", "/v3/users", 201, R"({"user": {"name": "member", "domain_id": "${d}", "password": "pw"}})", R"({"user": {"domain_id": "${d}"}})",
+             {{"u", "user.id"}}),
         send("POST", "/v3/projects", 201, R"({"project": {"name": "demo", "domain_id": "${d}"}})", "", {{"p", "project.id"}}),
         send("POST", "/v3/groups", 201, R"({"group": {"name": "g", "domain_id": "${d}"}})", "", {{"g", "group.id"}}),
         send("PUT", "/v3/domains/${d}/users/${u}/roles/${reader_role}", 204),
-        {.name = "domain token", .method = "POST", .path = "/v3/auth/tokens", .body = R"({"auth": {"identity": {"methods": ["password"], "password": {"user":
-            {"id": "${u}", "password": "pw"}}}, "scope": {"domain": {"id": "${d}"}}}})", .status = 201,
-         .expect = R"({"token": {"domain": {"id": "${d}", "name": "d"}, "roles": [{"name": "reader"}]}})", .save = {{"domain_token", "header:X-Subject-Token"}}},
+        {.name = "domain token",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = R"({"auth": {"identity": {"methods": ["password"], "password": {"user":
+            {"id": "${u}", "password": "pw"}}}, "scope": {"domain": {"id": "${d}"}}}})",
+         .status = 201,
+         .expect = R"({"token": {"domain": {"id": "${d}", "name": "d"}, "roles": [{"name": "reader"}]}})",
+         .save = {{"domain_token", "header:X-Subject-Token"}}},
         {.name = "sees its domain only", .path = "/v3/users", .token = "${domain_token}", .expect = R"({"users": [{"id": "${u}"}]})"},
         {.path = "/v3/projects", .token = "${domain_token}", .expect = R"({"projects": [{"id": "${p}"}]})"},
         {.path = "/v3/groups", .token = "${domain_token}", .expect = R"({"groups": [{"id": "${g}"}]})"},
@@ -167,10 +190,13 @@ TEST_CASE("domains") {
 TEST_CASE("users") {
     IdentityFixture f;
     const Case cases[] = {
-        send("POST", "/v3/users", 201, R"({"user": {"name": "u", "password": "pw", "email": "a@b", "description": "x", "default_project_id": "${demo_project}"}})",
-             R"({"user": {"id": "<hex>", "name": "u", "domain_id": "default", "enabled": true, "email": "a@b", "description": "x", "password_expires_at": null,
+        send(
+            "POST", "/v3/users", 201,
+            R"({"user": {"name": "u", "password": "pw", "email": "a@b", "description": "x", "default_project_id": "${demo_project}"}})",
+            R"({"user": {"id": "<hex>", "name": "u", "domain_id": "default", "enabled": true, "email": "a@b", "description": "x", "password_expires_at": null,
                 "options": {}, "default_project_id": "${demo_project}", "password": "<absent>", "password_hash": "<absent>", "valid_from": "<absent>",
-                "links": {"self": "<matches:/v3/users/>"}}})", {{"u", "user.id"}}),
+                "links": {"self": "<matches:/v3/users/>"}}})",
+            {{"u", "user.id"}}),
         get("/v3/users/${u}", R"({"user": {"email": "a@b", "password_hash": "<absent>"}})"),
         get("/v3/users?name=u", R"({"users": [{"id": "${u}", "email": "a@b"}]})"),
         get("/v3/users?enabled=true&name=u", R"({"users": [{"id": "${u}"}]})"),
@@ -195,11 +221,13 @@ TEST_CASE("users") {
         bad("POST", "/v3/users", R"({"user": {"name": "x", "options": {"lock_password": "yes"}}})"),
         bad("POST", "/v3/users", R"({"user": {"name": "x", "options": {"multi_factor_auth_rules": [["password", "totp"]]}}})"),
         bad("PATCH", "/v3/users/${u}", R"({"user": {}})"),
-        send("PATCH", "/v3/users/${member_user}", 200, R"({"user": {"options": {"lock_password": true}}})", R"({"user": {"options": {"lock_password": true}}})"),
+        send("PATCH", "/v3/users/${member_user}", 200, R"({"user": {"options": {"lock_password": true}}})",
+             R"({"user": {"options": {"lock_password": true}}})"),
         send("PATCH", "/v3/users/${member_user}", 200, R"({"user": {"options": {"ignore_password_expiry": true}}})",
              R"({"user": {"options": {"lock_password": true, "ignore_password_expiry": true}}})"),
         bad("POST", "/v3/users/${member_user}/password", R"({"user": {"original_password": "member", "password": "x"}})"),
-        send("PATCH", "/v3/users/${member_user}", 200, R"({"user": {"options": {"lock_password": null}}})", R"({"user": {"options": {"lock_password": "<absent>"}}})"),
+        send("PATCH", "/v3/users/${member_user}", 200, R"({"user": {"options": {"lock_password": null}}})",
+             R"({"user": {"options": {"lock_password": "<absent>"}}})"),
         send("POST", "/v3/users/${member_user}/password", 204, R"({"user": {"original_password": "member", "password": "x"}})"),
         bad("POST", "/v3/users", R"({"user": {"name": "x", "password": ")" + std::string(5000, 'x') + "\"}}", 403),
         bad("PATCH", "/v3/users/${u}", R"({"user": {"domain_id": "other"}})"),
@@ -257,21 +285,25 @@ TEST_CASE("roles and implied roles") {
     IdentityFixture f;
     const Case cases[] = {
         send("POST", "/v3/roles", 201, R"({"role": {"name": "r", "description": "d"}})",
-             R"({"role": {"id": "<hex>", "name": "r", "domain_id": null, "description": "d", "options": {}, "links": "<object>"}})", {{"r", "role.id"}}),
+             R"({"role": {"id": "<hex>", "name": "r", "domain_id": null, "description": "d", "options": {}, "links": "<object>"}})",
+             {{"r", "role.id"}}),
         bad("POST", "/v3/roles", R"({"role": {"name": "r"}})", 409),
         bad("POST", "/v3/roles", R"({"role": {"name": 1}})"),
         bad("POST", "/v3/roles", R"({"role": {}})"),
-        send("POST", "/v3/roles", 201, R"({"role": {"name": "r", "domain_id": "default"}})", R"({"role": {"domain_id": "default"}})", {{"local", "role.id"}}),
+        send("POST", "/v3/roles", 201, R"({"role": {"name": "r", "domain_id": "default"}})", R"({"role": {"domain_id": "default"}})",
+             {{"local", "role.id"}}),
         get("/v3/roles?name=r", R"({"roles": [{"id": "${r}"}]})"),
         get("/v3/roles?domain_id=default", R"({"roles": [{"id": "${local}"}]})"),
         send("PATCH", "/v3/roles/${r}", 200, R"({"role": {"name": "s"}})", R"({"role": {"name": "s"}})"),
         bad("PATCH", "/v3/roles/${admin_role}", R"({"role": {"name": "root"}})", 403),  // immutable
         bad("PATCH", "/v3/roles/${member_role}", R"({"role": {"options": {"immutable": false}, "description": "d"}})", 403),
         send("PATCH", "/v3/roles/${member_role}", 200, R"({"role": {"options": {"immutable": false}}})"),
-        send("PATCH", "/v3/roles/${member_role}", 200, R"({"role": {"options": {"immutable": null}, "description": "d"}})", R"({"role": {"options": {}, "description": "d"}})"),
+        send("PATCH", "/v3/roles/${member_role}", 200, R"({"role": {"options": {"immutable": null}, "description": "d"}})",
+             R"({"role": {"options": {}, "description": "d"}})"),
         bad("PATCH", "/v3/roles/${r}", R"({"role": {"options": {"color": 1}}})"),
         bad("DELETE", "/v3/roles/${admin_role}", "", 403),
-        send("PUT", "/v3/roles/${r}/implies/${reader_role}", 201, "", R"({"role_inference": {"prior_role": {"id": "${r}", "name": "s", "links": "<object>"},
+        send("PUT", "/v3/roles/${r}/implies/${reader_role}", 201, "",
+             R"({"role_inference": {"prior_role": {"id": "${r}", "name": "s", "links": "<object>"},
             "implies": {"id": "${reader_role}", "name": "reader"}}})"),
         send("HEAD", "/v3/roles/${r}/implies/${reader_role}", 204),
         get("/v3/roles/${r}/implies", R"({"role_inference": {"implies": [{"id": "${reader_role}"}]}})"),
@@ -301,7 +333,8 @@ TEST_CASE("role assignments") {
             "links": {"assignment": "http://api.example/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}"}}], "links": {"self": "<text>"}})"),
         get("/v3/role_assignments?user.id=${member_user}&effective", R"({"role_assignments": {"<contains>": [{"role": {"id": "${member_role}"}},
             {"role": {"id": "${reader_role}"}, "links": {"prior_role": "<text>"}}]}})"),
-        get("/v3/role_assignments?scope.system=all", R"({"role_assignments": [{"scope": {"system": {"all": true}}, "user": {"id": "${admin_user}"}}]})"),
+        get("/v3/role_assignments?scope.system=all",
+            R"({"role_assignments": [{"scope": {"system": {"all": true}}, "user": {"id": "${admin_user}"}}]})"),
         send("PUT", inherit, 204),
         send("HEAD", inherit, 204),
         get("/v3/OS-INHERIT/domains/default/users/${other_user}/roles/inherited_to_projects", R"({"roles": [{"id": "${reader_role}"}]})"),
@@ -310,7 +343,11 @@ TEST_CASE("role assignments") {
             R"({"role_assignments": [{"scope": {"domain": {"id": "default"}, "OS-INHERIT:inherited_to": "projects"}}]})"),
         get("/v3/role_assignments?effective&user.id=${other_user}&scope.project.id=${demo_project}",
             R"({"role_assignments": [{"role": {"id": "${reader_role}"}, "scope": {"project": {"id": "${demo_project}"}, "OS-INHERIT:inherited_to": "projects"}}]})"),
-        {.name = "an inherited role lets in", .method = "POST", .path = "/v3/auth/tokens", .body = IdentityFixture::login_body("other", "other", "demo"), .status = 201,
+        {.name = "an inherited role lets in",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = IdentityFixture::login_body("other", "other", "demo"),
+         .status = 201,
          .expect = R"({"token": {"roles": [{"name": "reader"}]}})"},
         send("DELETE", inherit, 204),
         {.method = "POST", .path = "/v3/auth/tokens", .body = IdentityFixture::login_body("other", "other", "demo"), .status = 401},
@@ -335,14 +372,17 @@ TEST_CASE("services, endpoints, regions") {
     IdentityFixture f;
     const Case cases[] = {
         send("POST", "/v3/services", 201, R"({"service": {"type": "volumev3", "name": "cinder", "description": "Volumes"}})",
-             R"({"service": {"id": "<hex>", "type": "volumev3", "name": "cinder", "enabled": true, "description": "Volumes", "links": "<object>"}})", {{"s", "service.id"}}),
+             R"({"service": {"id": "<hex>", "type": "volumev3", "name": "cinder", "enabled": true, "description": "Volumes", "links": "<object>"}})",
+             {{"s", "service.id"}}),
         bad("POST", "/v3/services", R"({"service": {"name": "x"}})"),
         bad("POST", "/v3/services", R"({"service": {"type": ""}})"),
         bad("POST", "/v3/services", R"({"service": {"type": "x", "enabled": "on"}})"),
         get("/v3/services?type=volumev3", R"({"services": [{"id": "${s}"}]})"),
         send("PATCH", "/v3/services/${s}", 200, R"({"service": {"name": "volumes"}})", R"({"service": {"name": "volumes", "type": "volumev3"}})"),
-        send("PUT", "/v3/regions/R2", 201, R"({"region": {"description": "second"}})", R"({"region": {"id": "R2", "description": "second", "parent_region_id": null}})"),
-        send("POST", "/v3/regions", 201, R"({"region": {"id": "R3", "parent_region_id": "R2"}})", R"({"region": {"id": "R3", "parent_region_id": "R2"}})"),
+        send("PUT", "/v3/regions/R2", 201, R"({"region": {"description": "second"}})",
+             R"({"region": {"id": "R2", "description": "second", "parent_region_id": null}})"),
+        send("POST", "/v3/regions", 201, R"({"region": {"id": "R3", "parent_region_id": "R2"}})",
+             R"({"region": {"id": "R3", "parent_region_id": "R2"}})"),
         send("POST", "/v3/regions", 201, R"({"region": {}})", R"({"region": {"id": "<hex>"}})"),
         bad("POST", "/v3/regions", R"({"region": {"id": "R3"}})", 409),
         bad("POST", "/v3/regions", R"({"region": {"id": "R4", "parent_region_id": "nowhere"}})", 404),
@@ -350,9 +390,11 @@ TEST_CASE("services, endpoints, regions") {
         bad("PUT", "/v3/regions/R4", R"({"region": {"id": "R5"}})"),
         bad("PATCH", "/v3/regions/R2", R"({"region": {"parent_region_id": "R3"}})"),
         get("/v3/regions?parent_region_id=R2", R"({"regions": [{"id": "R3"}]})"),
-        send("POST", "/v3/endpoints", 201, R"({"endpoint": {"interface": "public", "service_id": "${s}", "region_id": "R3", "url": "http://h:8776/v3/$(project_id)s"}})",
+        send("POST", "/v3/endpoints", 201,
+             R"({"endpoint": {"interface": "public", "service_id": "${s}", "region_id": "R3", "url": "http://h:8776/v3/$(project_id)s"}})",
              R"({"endpoint": {"id": "<hex>", "interface": "public", "region": "R3", "region_id": "R3", "service_id": "${s}", "enabled": true,
-                "url": "http://h:8776/v3/$(project_id)s"}})", {{"e", "endpoint.id"}}),
+                "url": "http://h:8776/v3/$(project_id)s"}})",
+             {{"e", "endpoint.id"}}),
         bad("POST", "/v3/endpoints", R"({"endpoint": {"interface": "secret", "service_id": "${s}", "url": "http://h"}})"),
         bad("POST", "/v3/endpoints", R"({"endpoint": {"interface": "public", "service_id": "nowhere", "url": "http://h"}})"),
         bad("POST", "/v3/endpoints", R"({"endpoint": {"interface": "public", "service_id": "${s}", "url": "nonsense"}})"),
@@ -361,9 +403,15 @@ TEST_CASE("services, endpoints, regions") {
         bad("POST", "/v3/endpoints", R"({"endpoint": {"interface": "public", "service_id": "${s}", "url": "http://h", "region_id": "nowhere"}})"),
         bad("POST", "/v3/endpoints", R"({"endpoint": {"interface": "public", "service_id": "${s}", "url": "http://h", "enabled": "no"}})"),
         get("/v3/endpoints?interface=public&service_id=${s}", R"({"endpoints": [{"id": "${e}"}]})"),
-        {.name = "the project's URL", .path = "/v3/auth/catalog", .token = "${member_token}", .expect = R"({"catalog": {"<contains>": [{"type": "volumev3",
+        {.name = "the project's URL",
+         .path = "/v3/auth/catalog",
+         .token = "${member_token}",
+         .expect = R"({"catalog": {"<contains>": [{"type": "volumev3",
             "endpoints": [{"url": "http://h:8776/v3/${demo_project}"}]}]}})"},
-        {.name = "the other project's URL", .path = "/v3/auth/catalog", .token = "${other_token}", .expect = R"({"catalog": {"<contains>": [{"type": "volumev3",
+        {.name = "the other project's URL",
+         .path = "/v3/auth/catalog",
+         .token = "${other_token}",
+         .expect = R"({"catalog": {"<contains>": [{"type": "volumev3",
             "endpoints": [{"url": "http://h:8776/v3/${other_project}"}]}]}})"},
         bad("DELETE", "/v3/regions/R2", "", 403),  // its child has an endpoint
         send("PATCH", "/v3/endpoints/${e}", 200, R"({"endpoint": {"enabled": false}})", R"({"endpoint": {"enabled": false}})"),
@@ -379,15 +427,26 @@ TEST_CASE("services, endpoints, regions") {
 TEST_CASE("application credentials and access rules") {
     IdentityFixture f;
     const std::string path = "/v3/users/${member_user}/application_credentials";
-    const auto as = [&](std::string token, std::string_view method, std::string at, int status, std::string body = {}, std::string expect = {}, Pairs save = {}) {
-        return Case{.method = method, .path = std::move(at), .token = "${" + token + "_token}", .body = std::move(body), .status = status,
-                    .expect = std::move(expect), .save = std::move(save)};
+    const auto as = [&](std::string token, std::string_view method, std::string at, int status, std::string body = {}, std::string expect = {},
+                        Pairs save = {}) {
+        return Case{.method = method,
+                    .path = std::move(at),
+                    .token = "${" + token + "_token}",
+                    .body = std::move(body),
+                    .status = status,
+                    .expect = std::move(expect),
+                    .save = std::move(save)};
     };
     const auto login = [](std::string credential, int status, Pairs save = {}) {
-        return Case{.name = "log in", .method = "POST", .path = "/v3/auth/tokens",
-                    .body = R"({"auth": {"identity": {"methods": ["application_credential"], "application_credential": )" + credential + "}}}", .status = status,
+        return Case{.name = "log in",
+                    .method = "POST",
+                    .path = "/v3/auth/tokens",
+                    .body = R"({"auth": {"identity": {"methods": ["application_credential"], "application_credential": )" + credential + "}}}",
+                    .status = status,
                     .expect = status == 201 ? R"({"token": {"methods": ["application_credential"], "project": {"id": "${demo_project}"},
-                        "application_credential": {"id": "<hex>", "name": "<text>", "restricted": "<bool>"}}})" : "", .save = std::move(save)};
+                        "application_credential": {"id": "<hex>", "name": "<text>", "restricted": "<bool>"}}})"
+                                            : "",
+                    .save = std::move(save)};
     };
     const Case cases[] = {
         as("member", "POST", path, 201, R"({"application_credential": {"name": "c", "description": "d", "roles": [{"name": "reader"}]}})",
@@ -407,7 +466,8 @@ TEST_CASE("application credentials and access rules") {
         as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "expires_at": "2001-01-01T00:00:00"}})"),
         as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "unrestricted": "no"}})"),
         as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "access_rules": [{"method": "GET"}]}})"),
-        as("member", "POST", path, 400, R"({"application_credential": {"name": "x", "access_rules": [{"method": "PURGE", "service": "compute", "path": "/"}]}})"),
+        as("member", "POST", path, 400,
+           R"({"application_credential": {"name": "x", "access_rules": [{"method": "PURGE", "service": "compute", "path": "/"}]}})"),
         as("other", "POST", path, 403, R"({"application_credential": {"name": "x"}})"),
         as("admin", "POST", path, 403, R"({"application_credential": {"name": "x"}})"),
         as("other", "GET", path, 403),
@@ -420,18 +480,38 @@ TEST_CASE("application credentials and access rules") {
         login(R"({"id": "0123456789abcdef0123456789abcdef", "secret": "${secret}"})", 401),
         login(R"({"name": "c", "secret": "${secret}"})", 400),
         login(R"({"id": "${c}"})", 400),
-        {.name = "only its roles", .path = "/v3/auth/tokens", .token = "${app_token}", .expect = R"({"token": {"roles": [{"name": "reader"}]}})",
+        {.name = "only its roles",
+         .path = "/v3/auth/tokens",
+         .token = "${app_token}",
+         .expect = R"({"token": {"roles": [{"name": "reader"}]}})",
          .headers = {{"X-Subject-Token", "${app_token}"}}},
-        {.name = "it does not grow", .method = "POST", .path = "/v3/auth/tokens",
-         .body = R"({"auth": {"identity": {"methods": ["token"], "token": {"id": "${app_token}"}}, "scope": {"project": {"id": "${demo_project}"}}}})", .status = 403},
-        {.name = "it makes no others", .method = "POST", .path = path, .token = "${app_token}", .body = R"({"application_credential": {"name": "x"}})", .status = 403},
+        {.name = "it does not grow",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
+         .body =
+             R"({"auth": {"identity": {"methods": ["token"], "token": {"id": "${app_token}"}}, "scope": {"project": {"id": "${demo_project}"}}}})",
+         .status = 403},
+        {.name = "it makes no others",
+         .method = "POST",
+         .path = path,
+         .token = "${app_token}",
+         .body = R"({"application_credential": {"name": "x"}})",
+         .status = 403},
         {.name = "it does not go away by itself", .method = "DELETE", .path = path + "/${c}", .token = "${app_token}", .status = 403},
-        as("member", "POST", path, 201, R"({"application_credential": {"name": "r", "secret": "s", "access_rules": [{"path": "/v2.1/servers", "method": "GET", "service": "compute"}]}})",
+        as("member", "POST", path, 201,
+           R"({"application_credential": {"name": "r", "secret": "s", "access_rules": [{"path": "/v2.1/servers", "method": "GET", "service": "compute"}]}})",
            R"({"application_credential": {"secret": "s", "access_rules": [{"id": "<hex>", "path": "/v2.1/servers", "method": "GET", "service": "compute"}]}})",
            {{"r", "application_credential.id"}, {"rule", "application_credential.access_rules.0.id"}}),
         login(R"({"id": "${r}", "secret": "s"})", 201, {{"limited", "header:X-Subject-Token"}}),
-        {.name = "who does not check rules is told nothing", .path = "/v3/auth/tokens", .token = "${service_token}", .status = 404, .headers = {{"X-Subject-Token", "${limited}"}}},
-        {.name = "who does may", .path = "/v3/auth/tokens", .token = "${service_token}", .headers = {{"X-Subject-Token", "${limited}"}, {"OpenStack-Identity-Access-Rules", "1.0"}}},
+        {.name = "who does not check rules is told nothing",
+         .path = "/v3/auth/tokens",
+         .token = "${service_token}",
+         .status = 404,
+         .headers = {{"X-Subject-Token", "${limited}"}}},
+        {.name = "who does may",
+         .path = "/v3/auth/tokens",
+         .token = "${service_token}",
+         .headers = {{"X-Subject-Token", "${limited}"}, {"OpenStack-Identity-Access-Rules", "1.0"}}},
         {.name = "not for this API", .path = "/v3/auth/projects", .token = "${limited}", .status = 401},
         as("member", "GET", "/v3/users/${member_user}/access_rules", 200, {}, R"({"access_rules": [{"id": "${rule}", "links": "<object>"}]})"),
         as("member", "GET", "/v3/users/${member_user}/access_rules/${rule}", 200, {}, R"({"access_rule": {"service": "compute"}})"),

@@ -10,9 +10,14 @@ const std::string refused = R"({"error": {"code": 401, "title": "Unauthorized", 
 const std::string bad = R"({"error": {"code": 400, "title": "Bad Request", "message": "<text>"}})";
 
 Case login(std::string name, std::string identity, int status, std::string scope = {}) {
-    return {.name = std::move(name), .method = "POST", .path = "/v3/auth/tokens",
-            .body = R"({"auth": {"identity": )" + identity + (scope.empty() ? "" : ", \"scope\": " + scope) + "}}", .status = status,
-            .expect = status == 401 ? refused : status == 400 ? bad : ""};
+    return {.name = std::move(name),
+            .method = "POST",
+            .path = "/v3/auth/tokens",
+            .body = R"({"auth": {"identity": )" + identity + (scope.empty() ? "" : ", \"scope\": " + scope) + "}}",
+            .status = status,
+            .expect = status == 401   ? refused
+                      : status == 400 ? bad
+                                      : ""};
 }
 
 std::string password(const std::string& user) { return R"({"methods": ["password"], "password": {"user": )" + user + "}}"; }
@@ -24,8 +29,11 @@ const std::string right = password(R"({"name": "member", "password": "member", "
 TEST_CASE("versions need no token") {
     IdentityFixture f;
     const Case cases[] = {
-        {.path = "/", .status = 300, .expect = R"({"versions": {"values": [{"id": "v3.14", "status": "stable", "links": [{"rel": "self",
-            "href": "http://api.example/v3/"}]}]}})", .answer_headers = {{"Location", "http://api.example/v3/"}}},
+        {.path = "/",
+         .status = 300,
+         .expect = R"({"versions": {"values": [{"id": "v3.14", "status": "stable", "links": [{"rel": "self",
+            "href": "http://api.example/v3/"}]}]}})",
+         .answer_headers = {{"Location", "http://api.example/v3/"}}},
         {.path = "/v3", .expect = R"({"version": {"id": "v3.14", "media-types": [{"base": "application/json",
             "type": "application/vnd.openstack.identity-v3+json"}]}})"},
         {.path = "/v3/", .status = 200},
@@ -39,7 +47,10 @@ TEST_CASE("versions need no token") {
 TEST_CASE("log in by password") {
     IdentityFixture f;
     const Case cases[] = {
-        {.method = "POST", .path = "/v3/auth/tokens", .body = IdentityFixture::login_body("member", "member", "demo"), .status = 201,
+        {.method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = IdentityFixture::login_body("member", "member", "demo"),
+         .status = 201,
          .expect = R"({"token": {"methods": ["password"], "user": {"id": "${member_user}", "name": "member", "password_expires_at": null,
             "domain": {"id": "default", "name": "Default"}}, "project": {"id": "${demo_project}", "name": "demo", "domain": {"id": "default"}},
             "is_domain": false, "roles": [{"id": "<hex>", "name": "member"}, {"id": "<hex>", "name": "reader"}],
@@ -47,9 +58,15 @@ TEST_CASE("log in by password") {
             "catalog": {"<contains>": [{"type": "identity", "name": "keystone", "id": "<hex>", "endpoints": {"<contains>": [
                 {"interface": "public", "region": "RegionOne", "region_id": "RegionOne", "url": "http://cloud.example:5000/v3", "id": "<hex>"}]}}]}}})",
          .answer_headers = {{"X-Subject-Token", "<matches:^gAAAA>"}, {"Vary", "X-Auth-Token"}, {"X-Openstack-Request-Id", "<matches:^req->"}}},
-        {.method = "POST", .path = "/v3/auth/tokens?nocatalog", .body = IdentityFixture::login_body("member", "member", "demo"), .status = 201,
+        {.method = "POST",
+         .path = "/v3/auth/tokens?nocatalog",
+         .body = IdentityFixture::login_body("member", "member", "demo"),
+         .status = 201,
          .expect = R"({"token": {"catalog": "<absent>", "project": {"name": "demo"}}})"},
-        {.method = "POST", .path = "/v3/auth/tokens", .body = IdentityFixture::login_body("member", "member", ""), .status = 201,
+        {.method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = IdentityFixture::login_body("member", "member", ""),
+         .status = 201,
          .expect = R"({"token": {"catalog": "<absent>", "project": "<absent>", "roles": "<absent>", "is_domain": "<absent>"}})"},
         login("by id", password(R"({"id": "${member_user}", "password": "member"})"), 201),
         login("scope by id", right, 201, R"({"project": {"id": "${demo_project}"}})"),
@@ -68,18 +85,28 @@ TEST_CASE("what is wrong with a login is not told") {
         login("no such id", password(R"({"id": "0123456789abcdef0123456789abcdef", "password": "member"})"), 401),
         login("no such domain", password(R"({"name": "member", "password": "member", "domain": {"name": "nowhere"}})"), 401),
         login("empty password", password(R"({"name": "member", "password": "", "domain": {"id": "default"}})"), 401),
-        login("endless password", password(R"({"name": "member", "password": ")" + std::string(5000, 'x') + R"(", "domain": {"id": "default"}})"), 401),
+        login("endless password", password(R"({"name": "member", "password": ")" + std::string(5000, 'x') + R"(", "domain": {"id": "default"}})"),
+              401),
         login("no such project", right, 401, R"({"project": {"id": "0123456789abcdef0123456789abcdef"}})"),
         login("no role there", right, 401, R"({"project": {"id": "${other_project}"}})"),
         login("no role on the domain", right, 401, R"({"domain": {"id": "default"}})"),
         login("no role on the system", right, 401, R"({"system": {"all": true}})"),
         login("no such token", R"({"methods": ["token"], "token": {"id": "gAAAAAnonsense"}})", 401),
-        login("wrong password and bad scope", password(R"({"name": "member", "password": "wrong", "domain": {"id": "default"}})"), 400, R"({"project": {}})"),
-        {.name = "unknown method", .method = "POST", .path = "/v3/auth/tokens",
-         .body = R"({"auth": {"identity": {"methods": ["oauth9"], "oauth9": {}}}})", .status = 401, .expect = R"({"error": {"code": 401}})"},
-        {.name = "two users", .method = "POST", .path = "/v3/auth/tokens",
+        login("wrong password and bad scope", password(R"({"name": "member", "password": "wrong", "domain": {"id": "default"}})"), 400,
+              R"({"project": {}})"),
+        {.name = "unknown method",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = R"({"auth": {"identity": {"methods": ["oauth9"], "oauth9": {}}}})",
+         .status = 401,
+         .expect = R"({"error": {"code": 401}})"},
+        {.name = "two users",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
          .body = R"({"auth": {"identity": {"methods": ["password", "token"], "token": {"id": "${reader_token}"},
-            "password": {"user": {"name": "member", "password": "member", "domain": {"id": "default"}}}}}})", .status = 401, .expect = refused},
+            "password": {"user": {"name": "member", "password": "member", "domain": {"id": "default"}}}}}})",
+         .status = 401,
+         .expect = refused},
     };
     f.cases.run(cases);
 }
@@ -87,7 +114,12 @@ TEST_CASE("what is wrong with a login is not told") {
 TEST_CASE("login bodies of a wrong shape") {
     IdentityFixture f;
     const auto raw = [](std::string name, std::string body, int status = 400) {
-        return Case{.name = std::move(name), .method = "POST", .path = "/v3/auth/tokens", .body = std::move(body), .status = status, .expect = status == 400 ? bad : ""};
+        return Case{.name = std::move(name),
+                    .method = "POST",
+                    .path = "/v3/auth/tokens",
+                    .body = std::move(body),
+                    .status = status,
+                    .expect = status == 400 ? bad : ""};
     };
     const Case cases[] = {
         raw("no JSON", "{"),
@@ -121,7 +153,13 @@ TEST_CASE("login bodies of a wrong shape") {
         login("project without name", right, 400, R"({"project": {}})"),
         login("domain is a text", right, 400, R"({"domain": "default"})"),
         login("trust", right, 400, R"({"OS-TRUST:trust": {"id": "x"}})"),
-        {.name = "wrong content type", .method = "POST", .path = "/v3/auth/tokens", .body = "{}", .status = 400, .expect = bad, .headers = {{"Content-Type", "text/plain"}}},
+        {.name = "wrong content type",
+         .method = "POST",
+         .path = "/v3/auth/tokens",
+         .body = "{}",
+         .status = 400,
+         .expect = bad,
+         .headers = {{"Content-Type", "text/plain"}}},
         raw("too large, before anything else", R"({"auth": ")" + std::string(20'000, 'x') + "\"}", 413),
     };
     f.cases.run(cases);
@@ -130,24 +168,64 @@ TEST_CASE("login bodies of a wrong shape") {
 TEST_CASE("validate and revoke") {
     IdentityFixture f;
     const Case cases[] = {
-        {.path = "/v3/auth/tokens", .token = "${admin_token}", .status = 200,
+        {.path = "/v3/auth/tokens",
+         .token = "${admin_token}",
+         .status = 200,
          .expect = R"({"token": {"user": {"name": "member"}, "catalog": "<array>", "roles": [{"name": "member"}, {"name": "reader"}]}})",
-         .headers = {{"X-Subject-Token", "${member_token}"}}, .answer_headers = {{"X-Subject-Token", "${member_token}"}}},
-        {.path = "/v3/auth/tokens?nocatalog", .token = "${service_token}", .expect = R"({"token": {"catalog": "<absent>"}})",
+         .headers = {{"X-Subject-Token", "${member_token}"}},
+         .answer_headers = {{"X-Subject-Token", "${member_token}"}}},
+        {.path = "/v3/auth/tokens?nocatalog",
+         .token = "${service_token}",
+         .expect = R"({"token": {"catalog": "<absent>"}})",
          .headers = {{"X-Subject-Token", "${member_token}"}}},
         {.method = "HEAD", .path = "/v3/auth/tokens", .token = "${admin_token}", .headers = {{"X-Subject-Token", "${member_token}"}}},
         {.name = "its own", .path = "/v3/auth/tokens", .token = "${member_token}", .headers = {{"X-Subject-Token", "${member_token}"}}},
-        {.name = "another's", .path = "/v3/auth/tokens", .token = "${other_token}", .status = 403, .headers = {{"X-Subject-Token", "${member_token}"}}},
-        {.name = "another's", .method = "DELETE", .path = "/v3/auth/tokens", .token = "${other_token}", .status = 403,
+        {.name = "another's",
+         .path = "/v3/auth/tokens",
+         .token = "${other_token}",
+         .status = 403,
+         .headers = {{"X-Subject-Token", "${member_token}"}}},
+        {.name = "another's",
+         .method = "DELETE",
+         .path = "/v3/auth/tokens",
+         .token = "${other_token}",
+         .status = 403,
          .headers = {{"X-Subject-Token", "${member_token}"}}},
         {.name = "no token at all", .path = "/v3/auth/tokens", .status = 401, .expect = refused, .headers = {{"X-Subject-Token", "${member_token}"}}},
-        {.name = "nonsense", .path = "/v3/auth/tokens", .token = "nonsense", .status = 401, .expect = refused, .headers = {{"X-Subject-Token", "${member_token}"}}},
-        {.name = "no subject", .path = "/v3/auth/tokens", .token = "${admin_token}", .status = 404, .expect = R"({"error": {"code": 404, "title": "Not Found"}})"},
-        {.name = "nonsense subject", .path = "/v3/auth/tokens", .token = "${admin_token}", .status = 404, .headers = {{"X-Subject-Token", "gAAAAAgarbage"}}},
-        {.method = "DELETE", .path = "/v3/auth/tokens", .token = "${member_token}", .status = 204, .headers = {{"X-Subject-Token", "${member_token}"}}, .empty = true},
-        {.name = "gone at once", .path = "/v3/auth/tokens", .token = "${admin_token}", .status = 404, .headers = {{"X-Subject-Token", "${member_token}"}}},
+        {.name = "nonsense",
+         .path = "/v3/auth/tokens",
+         .token = "nonsense",
+         .status = 401,
+         .expect = refused,
+         .headers = {{"X-Subject-Token", "${member_token}"}}},
+        {.name = "no subject",
+         .path = "/v3/auth/tokens",
+         .token = "${admin_token}",
+         .status = 404,
+         .expect = R"({"error": {"code": 404, "title": "Not Found"}})"},
+        {.name = "nonsense subject",
+         .path = "/v3/auth/tokens",
+         .token = "${admin_token}",
+         .status = 404,
+         .headers = {{"X-Subject-Token", "gAAAAAgarbage"}}},
+        {.method = "DELETE",
+         .path = "/v3/auth/tokens",
+         .token = "${member_token}",
+         .status = 204,
+         .headers = {{"X-Subject-Token", "${member_token}"}},
+         .empty = true},
+        {.name = "gone at once",
+         .path = "/v3/auth/tokens",
+         .token = "${admin_token}",
+         .status = 404,
+         .headers = {{"X-Subject-Token", "${member_token}"}}},
         {.name = "gone at once", .path = "/v3/auth/projects", .token = "${member_token}", .status = 401},
-        {.name = "twice", .method = "DELETE", .path = "/v3/auth/tokens", .token = "${admin_token}", .status = 404, .headers = {{"X-Subject-Token", "${member_token}"}}},
+        {.name = "twice",
+         .method = "DELETE",
+         .path = "/v3/auth/tokens",
+         .token = "${admin_token}",
+         .status = 404,
+         .headers = {{"X-Subject-Token", "${member_token}"}}},
     };
     f.cases.run(cases);
 }
@@ -200,8 +278,11 @@ TEST_CASE("what ends tokens, at once") {
         f.cases.run(login("the old one", right, 401));
     }
     SUBCASE("a new password by its user") {
-        f.cases.run({.method = "POST", .path = "/v3/users/${member_user}/password",
-                     .body = R"({"user": {"original_password": "member", "password": "fresh"}})", .status = 204, .empty = true});
+        f.cases.run({.method = "POST",
+                     .path = "/v3/users/${member_user}/password",
+                     .body = R"({"user": {"original_password": "member", "password": "fresh"}})",
+                     .status = 204,
+                     .empty = true});
         alive(401);
         f.cases.vars["member_token"] = f.log_in("member", "fresh", "demo");
         alive(200);
@@ -223,7 +304,10 @@ TEST_CASE("what ends tokens, at once") {
         alive(200);
     }
     SUBCASE("the role taken away") {
-        f.cases.run({.method = "DELETE", .path = "/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}", .token = "${admin_token}", .status = 204});
+        f.cases.run({.method = "DELETE",
+                     .path = "/v3/projects/${demo_project}/users/${member_user}/roles/${member_role}",
+                     .token = "${admin_token}",
+                     .status = 204});
         alive(401);
     }
     SUBCASE("the user deleted") {
@@ -269,8 +353,14 @@ TEST_CASE("a password change tells nothing and changes nothing when it is refuse
 
 TEST_CASE("forged identity headers mean nothing") {
     IdentityFixture f;
-    const Pairs forged{{"X-Roles", "admin"}, {"X-Role", "admin"}, {"X-Is-Admin-Project", "True"}, {"X-User-Id", "${admin_user}"}, {"X-Identity-Status", "Confirmed"},
-                       {"X-Project-Id", "${admin_project}"}, {"X-Domain-Id", "default"}, {"OpenStack-System-Scope", "all"}};
+    const Pairs forged{{"X-Roles", "admin"},
+                       {"X-Role", "admin"},
+                       {"X-Is-Admin-Project", "True"},
+                       {"X-User-Id", "${admin_user}"},
+                       {"X-Identity-Status", "Confirmed"},
+                       {"X-Project-Id", "${admin_project}"},
+                       {"X-Domain-Id", "default"},
+                       {"OpenStack-System-Scope", "all"}};
     const Case cases[] = {
         {.path = "/v3/users", .status = 401, .headers = forged},
         {.path = "/v3/users", .token = "${member_token}", .status = 403, .headers = forged},
@@ -282,14 +372,21 @@ TEST_CASE("forged identity headers mean nothing") {
 TEST_CASE("what a token may be used for") {
     IdentityFixture f;
     const Case cases[] = {
-        {.path = "/v3/auth/catalog", .token = "${member_token}", .expect = R"({"catalog": "<array>", "links": {"self": "http://api.example/v3/auth/catalog"}})"},
+        {.path = "/v3/auth/catalog",
+         .token = "${member_token}",
+         .expect = R"({"catalog": "<array>", "links": {"self": "http://api.example/v3/auth/catalog"}})"},
         {.path = "/v3/auth/catalog", .token = "${system_token}", .status = 403},
-        {.path = "/v3/auth/projects", .token = "${member_token}", .expect = R"({"projects": [{"id": "${demo_project}", "name": "demo"}], "links": {"next": null}})"},
+        {.path = "/v3/auth/projects",
+         .token = "${member_token}",
+         .expect = R"({"projects": [{"id": "${demo_project}", "name": "demo"}], "links": {"next": null}})"},
         {.path = "/v3/auth/domains", .token = "${member_token}", .expect = R"({"domains": []})"},
         {.path = "/v3/auth/system", .token = "${member_token}", .expect = R"({"system": []})"},
         {.path = "/v3/auth/system", .token = "${admin_token}", .expect = R"({"system": [{"all": true}]})"},
-        {.path = "/v3/auth/tokens", .token = "${system_token}", .expect = R"({"token": {"system": {"all": true}, "project": "<absent>",
-            "roles": {"<contains>": [{"name": "admin"}, {"name": "reader"}]}, "catalog": "<array>"}})", .headers = {{"X-Subject-Token", "${system_token}"}}},
+        {.path = "/v3/auth/tokens",
+         .token = "${system_token}",
+         .expect = R"({"token": {"system": {"all": true}, "project": "<absent>",
+            "roles": {"<contains>": [{"name": "admin"}, {"name": "reader"}]}, "catalog": "<array>"}})",
+         .headers = {{"X-Subject-Token", "${system_token}"}}},
     };
     f.cases.run(cases);
 }

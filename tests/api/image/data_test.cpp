@@ -23,8 +23,8 @@ struct Served : ImageService {
     std::string create(const std::string& body = R"({"disk_format": "raw", "container_format": "bare"})") {
         return str(parse_json(send("POST", "/v2/images", body, "application/json").body).at("id").as_string());
     }
-    http::Response send(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& type = {}, const std::string& token = "member",
-                        const http::Headers& extra = {}) {
+    http::Response send(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& type = {},
+                        const std::string& token = "member", const http::Headers& extra = {}) {
         http::ClientRequest request{.method = method, .url = url(path), .headers = extra, .body = body};
         request.headers.add("X-Auth-Token", token);
         if (!type.empty()) request.headers.add("Content-Type", type);
@@ -65,7 +65,9 @@ TEST_CASE("upload and download") {
     CHECK(down.headers.get("Content-MD5") == "87a83bec3da797da33b0344e7096cc70");
     CHECK(s.upload(id, "again").status == 409);
     CHECK(s.send("GET", path).body == "hello, image");
-    CHECK(s.send("PATCH", "/v2/images/" + id, R"([{"op": "replace", "path": "/disk_format", "value": "qcow2"}])", "application/openstack-images-v2.1-json-patch").status == 403);
+    CHECK(s.send("PATCH", "/v2/images/" + id, R"([{"op": "replace", "path": "/disk_format", "value": "qcow2"}])",
+                 "application/openstack-images-v2.1-json-patch")
+              .status == 403);
     CHECK(s.send("DELETE", "/v2/images/" + id).status == 204);
     CHECK(s.files() == 0);
 }
@@ -80,9 +82,10 @@ TEST_CASE("ranges") {
         const char* body;
         const char* content_range;
     };
-    for (const Row& row : {Row{"bytes=0-4", 206, "01234", "bytes 0-4/10"}, Row{"bytes=5-", 206, "56789", "bytes 5-9/10"}, Row{"bytes=-3", 206, "789", "bytes 7-9/10"},
-                           Row{"bytes=8-100", 206, "89", "bytes 8-9/10"}, Row{"bytes=10-", 416, nullptr, ""}, Row{"bytes=5-4", 416, nullptr, ""},
-                           Row{"bytes=x-y", 416, nullptr, ""}, Row{"lines=1-2", 416, nullptr, ""}, Row{"bytes=0-1,3-4", 416, nullptr, ""}, Row{"bytes=-", 416, nullptr, ""}}) {
+    for (const Row& row : {Row{"bytes=0-4", 206, "01234", "bytes 0-4/10"}, Row{"bytes=5-", 206, "56789", "bytes 5-9/10"},
+                           Row{"bytes=-3", 206, "789", "bytes 7-9/10"}, Row{"bytes=8-100", 206, "89", "bytes 8-9/10"},
+                           Row{"bytes=10-", 416, nullptr, ""}, Row{"bytes=5-4", 416, nullptr, ""}, Row{"bytes=x-y", 416, nullptr, ""},
+                           Row{"lines=1-2", 416, nullptr, ""}, Row{"bytes=0-1,3-4", 416, nullptr, ""}, Row{"bytes=-", 416, nullptr, ""}}) {
         CAPTURE(row.range);
         http::Headers headers;
         headers.add("Range", row.range);
@@ -125,9 +128,10 @@ TEST_CASE("data that is another format than declared, or refers to other files, 
         const char* data;
         int status;
     };
-    for (const Row& row : {Row{"qcow2", "plain.qcow2", 204}, Row{"qcow2", "backing.qcow2", 415}, Row{"qcow2", "data.qcow2", 415}, Row{"raw", "plain.qcow2", 415},
-                           Row{"raw", "backing.qcow2", 415}, Row{"iso", "plain.qcow2", 415}, Row{"vmdk", "sparse.vmdk", 204}, Row{"vmdk", "flat.vmdk", 415},
-                           Row{"raw", "flat.vmdk", 415}, Row{"qcow2", "d.qcow", 415}}) {
+    for (const Row& row :
+         {Row{"qcow2", "plain.qcow2", 204}, Row{"qcow2", "backing.qcow2", 415}, Row{"qcow2", "data.qcow2", 415}, Row{"raw", "plain.qcow2", 415},
+          Row{"raw", "backing.qcow2", 415}, Row{"iso", "plain.qcow2", 415}, Row{"vmdk", "sparse.vmdk", 204}, Row{"vmdk", "flat.vmdk", 415},
+          Row{"raw", "flat.vmdk", 415}, Row{"qcow2", "d.qcow", 415}}) {
         CAPTURE(row.declared);
         CAPTURE(row.data);
         const std::string id = s.create(R"({"disk_format": ")" + std::string(row.declared) + R"(", "container_format": "bare"})");

@@ -16,10 +16,15 @@ const Pairs old_patch_type{{"Content-Type", "application/openstack-images-v2.0-j
 TEST_CASE("documents") {
     ImageService s;
     const Case cases[] = {
-        {.path = "/", .status = 300, .expect = R"({"versions": {"<contains>": [{"id": "v2.15", "status": "CURRENT", "links": [{"rel": "self", "href": "http://api.example/v2/"}]}]}})"},
+        {.path = "/",
+         .status = 300,
+         .expect =
+             R"({"versions": {"<contains>": [{"id": "v2.15", "status": "CURRENT", "links": [{"rel": "self", "href": "http://api.example/v2/"}]}]}})"},
         {.path = "/versions", .status = 200, .expect = R"({"versions": "<array>"})"},
         {.path = "/healthcheck", .text = "OK"},
-        {.path = "/v2/schemas/image", .token = "reader", .expect = R"({"name": "image", "properties": {"id": {"type": "string"}}, "additionalProperties": {"type": "string"}})"},
+        {.path = "/v2/schemas/image",
+         .token = "reader",
+         .expect = R"({"name": "image", "properties": {"id": {"type": "string"}}, "additionalProperties": {"type": "string"}})"},
         {.path = "/v2/schemas/images", .token = "reader", .expect = R"({"name": "images"})"},
         {.path = "/v2/schemas/member", .token = "reader", .expect = R"({"name": "member"})"},
         {.path = "/v2/schemas/members", .token = "reader", .expect = R"({"name": "members"})"},
@@ -39,25 +44,48 @@ TEST_CASE("documents") {
 TEST_CASE("create") {
     ImageService s;
     const Case cases[] = {
-        {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"name": "tiny", "disk_format": "qcow2", "container_format": "bare", "hw_disk_bus": "virtio",
-            "tags": ["a", "b", "a"], "min_ram": 64})", .status = 201,
-         .expect = R"({"id": "<uuid>", "name": "tiny", "status": "queued", "visibility": "shared", "protected": false, "os_hidden": false, "owner": "${member_project}",
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "member",
+         .body = R"({"name": "tiny", "disk_format": "qcow2", "container_format": "bare", "hw_disk_bus": "virtio",
+            "tags": ["a", "b", "a"], "min_ram": 64})",
+         .status = 201,
+         .expect =
+             R"({"id": "<uuid>", "name": "tiny", "status": "queued", "visibility": "shared", "protected": false, "os_hidden": false, "owner": "${member_project}",
             "size": null, "virtual_size": null, "checksum": null, "os_hash_algo": null, "os_hash_value": null, "disk_format": "qcow2", "container_format": "bare",
             "min_ram": 64, "min_disk": 0, "hw_disk_bus": "virtio", "tags": ["a", "b"], "created_at": "<time>", "updated_at": "<time>", "schema": "/v2/schemas/image",
             "self": "<matches:^/v2/images/[0-9a-f-]{36}$>", "file": "<matches:/file$>", "locations": "<absent>", "direct_url": "<absent>"})",
-         .answer_headers = {{"Location", "<matches:^http://api.example/v2/images/>"}}, .save = {{"id", "id"}}},
+         .answer_headers = {{"Location", "<matches:^http://api.example/v2/images/>"}},
+         .save = {{"id", "id"}}},
         {.path = "/v2/images/${id}", .token = "reader", .expect = R"({"id": "${id}", "name": "tiny"})"},
         {.path = "/v2/images/${id}", .token = "admin", .expect = R"({"id": "${id}"})"},
         {.name = "not shared with them", .path = "/v2/images/${id}", .token = "other", .status = 404, .text = "No image found with ID ${id}"},
-        {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"id": "3F0C0A62-0000-4000-8000-000000000001", "name": null})", .status = 201,
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "member",
+         .body = R"({"id": "3F0C0A62-0000-4000-8000-000000000001", "name": null})",
+         .status = 201,
          .expect = R"({"id": "3f0c0a62-0000-4000-8000-000000000001", "name": null, "disk_format": null})"},
-        {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"id": "3f0c0a62-0000-4000-8000-000000000001"})", .status = 409, .text = "already exists!"},
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "member",
+         .body = R"({"id": "3f0c0a62-0000-4000-8000-000000000001"})",
+         .status = 409,
+         .text = "already exists!"},
         {.method = "POST", .path = "/v2/images", .token = "reader", .body = R"({"name": "x"})", .status = 403},
         {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"visibility": "public"})", .status = 403, .text = "publicize_image"},
-        {.method = "POST", .path = "/v2/images", .token = "admin", .body = R"({"visibility": "public", "owner": "someone"})", .status = 201,
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "admin",
+         .body = R"({"visibility": "public", "owner": "someone"})",
+         .status = 201,
          .expect = R"({"visibility": "public", "owner": "someone"})"},
         {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"visibility": "community"})", .status = 201},
-        {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"owner": "${other_project}"})", .status = 403,
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "member",
+         .body = R"({"owner": "${other_project}"})",
+         .status = 403,
          .text = "You are not permitted to create images owned by"},
         {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"owner": "${member_project}"})", .status = 201},
     };
@@ -71,33 +99,76 @@ TEST_CASE("create: bad input changes nothing") {
         int status;
     };
     const Row rows[] = {
-        {"{", 400}, {"[]", 400}, {R"("x")", 400}, {R"({"name": 5})", 400}, {R"({"name": ")" + std::string(256, 'x') + R"("})", 400},
-        {R"({"id": "not-a-uuid"})", 400}, {R"({"id": "3f0c0a6200004000800000000000000a"})", 400}, {R"({"visibility": "secret"})", 400}, {R"({"visibility": null})", 400},
-        {R"({"min_ram": "1"})", 400}, {R"({"min_ram": -1})", 400}, {R"({"min_disk": 1.5})", 400}, {R"({"min_disk": 99999999999})", 400}, {R"({"protected": "yes"})", 400},
-        {R"({"disk_format": "exe"})", 400}, {R"({"container_format": "zip"})", 400}, {R"({"tags": "a"})", 400}, {R"({"tags": [1]})", 400},
-        {R"({"tags": [")" + std::string(256, 'x') + R"("]})", 400}, {R"({"hw_x": 1})", 400}, {R"({"hw_x": null})", 400}, {R"({"hw_x": {"a": "b"}})", 400},
-        {R"({")" + std::string(256, 'p') + R"(": "x"})", 400}, {"{\"a\\u0000b\": \"x\"}", 400}, {"{\"hw_x\": \"a\\u0000b\"}", 400},
-        {R"({"status": "active"})", 403}, {R"({"checksum": "x"})", 403}, {R"({"size": 1})", 403}, {R"({"self": "x"})", 403}, {R"({"file": "x"})", 403},
-        {R"({"schema": "x"})", 403}, {R"({"direct_url": "file:///etc/passwd"})", 403}, {R"({"locations": []})", 403}, {R"({"os_hash_value": "x"})", 403},
-        {R"({"deleted": "1"})", 403}, {R"({"os_glance_stage_host": "http://169.254.169.254"})", 403}, {R"({"created_at": "2020-01-01T00:00:00Z"})", 403},
+        {"{", 400},
+        {"[]", 400},
+        {R"("x")", 400},
+        {R"({"name": 5})", 400},
+        {R"({"name": ")" + std::string(256, 'x') + R"("})", 400},
+        {R"({"id": "not-a-uuid"})", 400},
+        {R"({"id": "3f0c0a6200004000800000000000000a"})", 400},
+        {R"({"visibility": "secret"})", 400},
+        {R"({"visibility": null})", 400},
+        {R"({"min_ram": "1"})", 400},
+        {R"({"min_ram": -1})", 400},
+        {R"({"min_disk": 1.5})", 400},
+        {R"({"min_disk": 99999999999})", 400},
+        {R"({"protected": "yes"})", 400},
+        {R"({"disk_format": "exe"})", 400},
+        {R"({"container_format": "zip"})", 400},
+        {R"({"tags": "a"})", 400},
+        {R"({"tags": [1]})", 400},
+        {R"({"tags": [")" + std::string(256, 'x') + R"("]})", 400},
+        {R"({"hw_x": 1})", 400},
+        {R"({"hw_x": null})", 400},
+        {R"({"hw_x": {"a": "b"}})", 400},
+        {R"({")" + std::string(256, 'p') + R"(": "x"})", 400},
+        {"{\"a\\u0000b\": \"x\"}", 400},
+        {"{\"hw_x\": \"a\\u0000b\"}", 400},
+        {R"({"status": "active"})", 403},
+        {R"({"checksum": "x"})", 403},
+        {R"({"size": 1})", 403},
+        {R"({"self": "x"})", 403},
+        {R"({"file": "x"})", 403},
+        {R"({"schema": "x"})", 403},
+        {R"({"direct_url": "file:///etc/passwd"})", 403},
+        {R"({"locations": []})", 403},
+        {R"({"os_hash_value": "x"})", 403},
+        {R"({"deleted": "1"})", 403},
+        {R"({"os_glance_stage_host": "http://169.254.169.254"})", 403},
+        {R"({"created_at": "2020-01-01T00:00:00Z"})", 403},
     };
-    for (const Row& row : rows) s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = row.body, .status = row.status, .text = "<html>"});
+    for (const Row& row : rows)
+        s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = row.body, .status = row.status, .text = "<html>"});
     std::string many = "{";
     for (int i = 0; i < 129; ++i) many += (i ? ", \"p" : "\"p") + std::to_string(i) + "\": \"x\"";
     s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = many + "}", .status = 413});
-    s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = "{\"x\": \"" + std::string(2u << 20, 'x') + "\"}", .status = 413});
+    s.cases.run(
+        {.method = "POST", .path = "/v2/images", .token = "member", .body = "{\"x\": \"" + std::string(2u << 20, 'x') + "\"}", .status = 413});
     s.cases.run({.path = "/v2/images?visibility=all", .token = "admin", .expect = R"({"images": []})"});
 }
 
 TEST_CASE("update by JSON patch") {
     ImageService s;
     const auto patch = [](std::string token, std::string body, int status, std::string expect = {}, const Pairs& type = patch_type) {
-        return Case{.method = "PATCH", .path = "/v2/images/${id}", .token = std::move(token), .body = std::move(body), .status = status, .expect = std::move(expect), .headers = type};
+        return Case{.method = "PATCH",
+                    .path = "/v2/images/${id}",
+                    .token = std::move(token),
+                    .body = std::move(body),
+                    .status = status,
+                    .expect = std::move(expect),
+                    .headers = type};
     };
-    s.cases.run({.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"name": "a", "os_distro": "debian"})", .status = 201, .save = {{"id", "id"}}});
+    s.cases.run({.method = "POST",
+                 .path = "/v2/images",
+                 .token = "member",
+                 .body = R"({"name": "a", "os_distro": "debian"})",
+                 .status = 201,
+                 .save = {{"id", "id"}}});
     const Case cases[] = {
-        patch("member", R"([{"op": "replace", "path": "/name", "value": "b"}, {"op": "add", "path": "/hw_x", "value": "1"}, {"op": "remove", "path": "/os_distro"}])", 200,
-              R"({"name": "b", "hw_x": "1", "os_distro": "<absent>"})"),
+        patch(
+            "member",
+            R"([{"op": "replace", "path": "/name", "value": "b"}, {"op": "add", "path": "/hw_x", "value": "1"}, {"op": "remove", "path": "/os_distro"}])",
+            200, R"({"name": "b", "hw_x": "1", "os_distro": "<absent>"})"),
         patch("member", R"([{"op": "replace", "path": "/tags", "value": ["x", "y"]}, {"op": "replace", "path": "/protected", "value": true}])", 200,
               R"({"tags": ["x", "y"], "protected": true})"),
         patch("member", R"([{"replace": "/name", "value": "c"}])", 200, R"({"name": "c"})", old_patch_type),
@@ -117,10 +188,16 @@ TEST_CASE("update by JSON patch") {
         patch("other", R"([{"op": "replace", "path": "/name", "value": "b"}])", 404),
         patch("admin", R"([{"op": "replace", "path": "/visibility", "value": "public"}])", 200, R"({"visibility": "public"})"),
         patch("other", R"([{"op": "replace", "path": "/name", "value": "b"}])", 403),
-        patch("admin", R"([{"op": "replace", "path": "/owner", "value": "${other_project}"}])", 200, R"({"owner": "${other_project}", "hw_y": "<absent>"})"),
+        patch("admin", R"([{"op": "replace", "path": "/owner", "value": "${other_project}"}])", 200,
+              R"({"owner": "${other_project}", "hw_y": "<absent>"})"),
         {.method = "PATCH", .path = "/v2/images/${id}", .token = "admin", .body = "[]", .status = 415},
         {.method = "PATCH", .path = "/v2/images/${id}", .token = "admin", .body = "[]", .status = 415, .headers = {{"Content-Type", "text/plain"}}},
-        {.method = "PATCH", .path = "/v2/images/3f0c0a62-0000-4000-8000-00000000dead", .token = "member", .body = "[]", .status = 404, .headers = patch_type},
+        {.method = "PATCH",
+         .path = "/v2/images/3f0c0a62-0000-4000-8000-00000000dead",
+         .token = "member",
+         .body = "[]",
+         .status = 404,
+         .headers = patch_type},
     };
     s.cases.run(cases);
 }
@@ -128,11 +205,20 @@ TEST_CASE("update by JSON patch") {
 TEST_CASE("delete; a deleted id is not given again") {
     ImageService s;
     const Case cases[] = {
-        {.method = "POST", .path = "/v2/images", .token = "member", .body = R"({"protected": true, "x": "y", "tags": ["t"]})", .status = 201, .save = {{"id", "id"}}},
+        {.method = "POST",
+         .path = "/v2/images",
+         .token = "member",
+         .body = R"({"protected": true, "x": "y", "tags": ["t"]})",
+         .status = 201,
+         .save = {{"id", "id"}}},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "other", .status = 404, .text = "Failed to find image ${id} to delete"},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "reader", .status = 403},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "member", .status = 403, .text = "is protected and cannot be deleted"},
-        {.method = "PATCH", .path = "/v2/images/${id}", .token = "member", .body = R"([{"op": "replace", "path": "/protected", "value": false}])", .headers = patch_type},
+        {.method = "PATCH",
+         .path = "/v2/images/${id}",
+         .token = "member",
+         .body = R"([{"op": "replace", "path": "/protected", "value": false}])",
+         .headers = patch_type},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "member", .status = 204, .empty = true},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "member", .status = 404},
         {.path = "/v2/images/${id}", .token = "member", .status = 404},
@@ -168,8 +254,13 @@ TEST_CASE("members share an image") {
         {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = "{}", .status = 400},
         {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = R"({"member": ""})", .status = 400},
         {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = "[]", .status = 400},
-        {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = add, .status = 200,
-         .expect = R"({"member_id": "${other_project}", "image_id": "${id}", "status": "pending", "schema": "/v2/schemas/member", "created_at": "<time>"})"},
+        {.method = "POST",
+         .path = "/v2/images/${id}/members",
+         .token = "member",
+         .body = add,
+         .status = 200,
+         .expect =
+             R"({"member_id": "${other_project}", "image_id": "${id}", "status": "pending", "schema": "/v2/schemas/member", "created_at": "<time>"})"},
         {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = add, .status = 409},
         {.name = "by id at once", .path = "/v2/images/${id}", .token = "other", .status = 200},
         {.name = "in lists once accepted", .path = "/v2/images", .token = "other", .expect = R"({"images": []})"},
@@ -177,17 +268,32 @@ TEST_CASE("members share an image") {
         {.path = "/v2/images/${id}/members/${other_project}", .token = "other", .expect = R"({"status": "pending"})"},
         {.method = "PUT", .path = "/v2/images/${id}/members/${other_project}", .token = "member", .body = R"({"status": "accepted"})", .status = 403},
         {.method = "PUT", .path = "/v2/images/${id}/members/${other_project}", .token = "other", .body = R"({"status": "maybe"})", .status = 400},
-        {.method = "PUT", .path = "/v2/images/${id}/members/${other_project}", .token = "other", .body = R"({"status": "accepted"})", .status = 200,
+        {.method = "PUT",
+         .path = "/v2/images/${id}/members/${other_project}",
+         .token = "other",
+         .body = R"({"status": "accepted"})",
+         .status = 200,
          .expect = R"({"status": "accepted"})"},
         {.path = "/v2/images", .token = "other", .expect = R"({"images": [{"id": "${id}"}]})"},
-        {.path = "/v2/images/${id}/members", .token = "other", .expect = R"({"members": [{"member_id": "${other_project}"}], "schema": "/v2/schemas/members"})"},
+        {.path = "/v2/images/${id}/members",
+         .token = "other",
+         .expect = R"({"members": [{"member_id": "${other_project}"}], "schema": "/v2/schemas/members"})"},
         {.method = "DELETE", .path = "/v2/images/${id}", .token = "other", .status = 403},
         {.method = "DELETE", .path = "/v2/images/${id}/members/${other_project}", .token = "other", .status = 403},
         {.path = "/v2/images/${id}/members/nobody", .token = "member", .status = 404},
         {.method = "DELETE", .path = "/v2/images/${id}/members/${other_project}", .token = "member", .status = 204},
         {.path = "/v2/images/${id}", .token = "other", .status = 404},
-        {.method = "PATCH", .path = "/v2/images/${id}", .token = "member", .body = R"([{"op": "replace", "path": "/visibility", "value": "private"}])", .headers = patch_type},
-        {.method = "POST", .path = "/v2/images/${id}/members", .token = "member", .body = add, .status = 403, .text = "Only shared images have members."},
+        {.method = "PATCH",
+         .path = "/v2/images/${id}",
+         .token = "member",
+         .body = R"([{"op": "replace", "path": "/visibility", "value": "private"}])",
+         .headers = patch_type},
+        {.method = "POST",
+         .path = "/v2/images/${id}/members",
+         .token = "member",
+         .body = add,
+         .status = 403,
+         .text = "Only shared images have members."},
         {.path = "/v2/images/${id}/members", .token = "member", .status = 403},
     };
     s.cases.run(cases);
@@ -237,15 +343,18 @@ TEST_CASE("list: visibility, filters, sorting, paging") {
     sees("member", "/v2/images?sort_key=name", {"epsilon", "be,ta", "alpha"});
     sees("member", "/v2/images?sort=disk_format:desc,name:asc", {"alpha", "be,ta", "epsilon"});
     sees("member", "/v2/images?limit=0", {});
-    s.cases.run({.path = "/v2/images?limit=2&sort=name:asc", .token = "member",
-                 .expect = R"({"images": [{"name": "alpha"}, {"name": "be,ta"}], "first": "/v2/images?limit=2&sort=name%3Aasc", "schema": "/v2/schemas/images",
+    s.cases.run(
+        {.path = "/v2/images?limit=2&sort=name:asc",
+         .token = "member",
+         .expect =
+             R"({"images": [{"name": "alpha"}, {"name": "be,ta"}], "first": "/v2/images?limit=2&sort=name%3Aasc", "schema": "/v2/schemas/images",
                      "next": "/v2/images?limit=2&sort=name%3Aasc&marker=${b}"})",
-                 .save = {{"next", "next"}}});
+         .save = {{"next", "next"}}});
     s.cases.run({.path = "${next}", .token = "member", .expect = R"({"images": [{"name": "epsilon"}], "next": "<absent>"})"});
-    for (const char* path : {"/v2/images?limit=x", "/v2/images?limit=-1", "/v2/images?marker=nothing", "/v2/images?marker=${d}", "/v2/images?sort_key=owner",
-                             "/v2/images?sort_dir=up", "/v2/images?sort=name:up", "/v2/images?sort=name&sort_key=name", "/v2/images?visibility=secret",
-                             "/v2/images?member_status=maybe", "/v2/images?os_hidden=2", "/v2/images?protected=2", "/v2/images?name=like:x",
-                             "/v2/images?name=in:%22x", "/v2/images?size_min=x", "/v2/images?created_at=gt:yesterday", "/v2/images?created_at=zz:2020-01-01T00:00:00Z",
-                             "/v2/images?changes-since=2020-01-01T00:00:00Z", "/v2/images?name=%ff"})
+    for (const char* path : {"/v2/images?limit=x", "/v2/images?limit=-1", "/v2/images?marker=nothing", "/v2/images?marker=${d}",
+                             "/v2/images?sort_key=owner", "/v2/images?sort_dir=up", "/v2/images?sort=name:up", "/v2/images?sort=name&sort_key=name",
+                             "/v2/images?visibility=secret", "/v2/images?member_status=maybe", "/v2/images?os_hidden=2", "/v2/images?protected=2",
+                             "/v2/images?name=like:x", "/v2/images?name=in:%22x", "/v2/images?size_min=x", "/v2/images?created_at=gt:yesterday",
+                             "/v2/images?created_at=zz:2020-01-01T00:00:00Z", "/v2/images?changes-since=2020-01-01T00:00:00Z", "/v2/images?name=%ff"})
         s.cases.run({.path = path, .token = "member", .status = 400, .text = "<h1>400 Bad Request</h1>"});
 }

@@ -16,19 +16,25 @@ TEST_CASE("agents: heartbeats, what they serve, versions") {
     n.run("GET", "/agent/v1/nodes/node1/desired?revision=x", "service", 400);
     n.desired("node1");
     n.run("GET", "/v2.0/agents", "member", 200, "", R"({"agents": []})");
-    n.run("GET", "/v2.0/agents?sort_key=binary&sort_dir=asc", "admin", 200, "",
-          R"({"agents": [{"binary": "neutron-dhcp-agent", "agent_type": "DHCP agent", "host": "node1", "alive": true, "admin_state_up": true, "topic": "dhcp_agent",
+    n.run(
+        "GET", "/v2.0/agents?sort_key=binary&sort_dir=asc", "admin", 200, "",
+        R"({"agents": [{"binary": "neutron-dhcp-agent", "agent_type": "DHCP agent", "host": "node1", "alive": true, "admin_state_up": true, "topic": "dhcp_agent",
               "availability_zone": "nova", "heartbeat_timestamp": "<matches:20[0-9-]+ [0-9:]+>", "configurations": {}},
               {"binary": "neutron-l3-agent", "agent_type": "L3 agent"}, {"binary": "neutron-metadata-agent", "availability_zone": null},
-              {"binary": "neutron-openvswitch-agent", "agent_type": "Open vSwitch agent"}]})", {{"agent", "agents.0.id"}});
-    n.run("GET", "/v2.0/ports?device_owner=network:dhcp", "admin", 200, "", R"({"ports": [{"binding:host_id": "node1", "device_id": "<matches:dhcp[0-9a-f-]+>"}]})");
+              {"binary": "neutron-openvswitch-agent", "agent_type": "Open vSwitch agent"}]})",
+        {{"agent", "agents.0.id"}});
+    n.run("GET", "/v2.0/ports?device_owner=network:dhcp", "admin", 200, "",
+          R"({"ports": [{"binding:host_id": "node1", "device_id": "<matches:dhcp[0-9a-f-]+>"}]})");
     n.run("GET", "/v2.0/ports?device_owner=network:router_interface", "admin", 200, "", R"({"ports": [{"binding:host_id": "node1"}]})");
     n.run("GET", "/v2.0/networks/${a}/dhcp-agents", "admin", 200, "", R"({"agents": [{"host": "node1"}]})");
     n.run("GET", "/v2.0/routers/${r}/l3-agents", "admin", 200, "", R"({"agents": [{"host": "node1"}]})");
     n.run("GET", "/v2.0/availability_zones", "member", 200, "",
           R"({"availability_zones": [{"name": "nova", "resource": "network", "state": "available"}, {"name": "nova", "resource": "router"}]})");
-    n.run("PUT", "/v2.0/agents/${agent}", "admin", 200, R"({"agent": {"admin_state_up": false, "description": "off"}})", R"({"agent": {"admin_state_up": false}})");
-    n.report("node1", R"({"ports": {}, "networks": {}, "routers": {}, "agent": {"tunnel_ip": "192.0.2.1", "bridge_mappings": {"public": "br-ex"}, "datapath": "netdev"}})");
+    n.run("PUT", "/v2.0/agents/${agent}", "admin", 200, R"({"agent": {"admin_state_up": false, "description": "off"}})",
+          R"({"agent": {"admin_state_up": false}})");
+    n.report(
+        "node1",
+        R"({"ports": {}, "networks": {}, "routers": {}, "agent": {"tunnel_ip": "192.0.2.1", "bridge_mappings": {"public": "br-ex"}, "datapath": "netdev"}})");
     n.run("GET", "/v2.0/agents?binary=neutron-openvswitch-agent", "admin", 200, "",
           R"({"agents": [{"configurations": {"tunneling_ip": "192.0.2.1", "bridge_mappings": {"public": "br-ex"}, "datapath_type": "netdev"}}]})");
     n.now += 80'000'000;
@@ -59,12 +65,15 @@ TEST_CASE("the desired set says all that a node has to make") {
     n.net("a", "10.0.0.0/24");
     n.outside("a");
     n.run("POST", "/v2.0/security-groups", "member", 201, R"({"security_group": {"name": "g"}})", "", {{"g", "security_group.id"}});
-    n.run("POST", "/v2.0/security-group-rules", "member", 201,
-          R"({"security_group_rule": {"security_group_id": "${g}", "direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}})");
+    n.run(
+        "POST", "/v2.0/security-group-rules", "member", 201,
+        R"({"security_group_rule": {"security_group_id": "${g}", "direction": "ingress", "protocol": "tcp", "port_range_min": 22, "port_range_max": 22}})");
     n.run("POST", "/v2.0/ports", "admin", 201, R"({"port": {"network_id": "${a}", "project_id": "${member_project}", "device_owner": "compute:nova",
         "device_id": "11111111-1111-4111-8111-111111111111", "binding:host_id": "node1", "security_groups": ["${g}"],
-        "allowed_address_pairs": [{"ip_address": "10.0.0.200"}], "dns_name": "vm"}})", "", {{"p", "port.id"}});
-    n.run("POST", "/v2.0/floatingips", "member", 201, R"({"floatingip": {"floating_network_id": "${public}", "port_id": "${p}"}})", "", {{"f", "floatingip.id"}});
+        "allowed_address_pairs": [{"ip_address": "10.0.0.200"}], "dns_name": "vm"}})",
+          "", {{"p", "port.id"}});
+    n.run("POST", "/v2.0/floatingips", "member", 201, R"({"floatingip": {"floating_network_id": "${public}", "port_id": "${p}"}})", "",
+          {{"f", "floatingip.id"}});
     const auto check = [&](const json::value& actual, std::string_view expected) {
         const auto difference = mismatch(parse_json(substitute(expected, n.cases.vars)), actual, "desired");
         CHECK_MESSAGE(!difference, difference.value_or(""));
@@ -100,10 +109,12 @@ TEST_CASE("reports change statuses and tell compute") {
     const std::string port = R"({"port": {"network_id": "${a}", "project_id": "${member_project}", "device_owner": "compute:nova",
         "device_id": "11111111-1111-4111-8111-111111111111", "binding:host_id": "node1"}})";
     n.run("POST", "/v2.0/ports", "admin", 201, port, R"({"port": {"status": "DOWN", "binding:vif_type": "ovs"}})", {{"p", "port.id"}});
-    n.run("POST", "/v2.0/floatingips", "member", 201, R"({"floatingip": {"floating_network_id": "${public}", "port_id": "${p}"}})", "", {{"f", "floatingip.id"}});
+    n.run("POST", "/v2.0/floatingips", "member", 201, R"({"floatingip": {"floating_network_id": "${public}", "port_id": "${p}"}})", "",
+          {{"f", "floatingip.id"}});
     const auto report = [&](const std::string& status, const std::string& host = "node1") {
         n.report(host, R"({"ports": {"${p}": {"status": ")" + status + R"(", "reason": ""}}, "networks": {}, "agent": {},
-            "routers": {"${r}": {"status": "ACTIVE", "reason": "", "floating_ips": {"${f}": ")" + status + R"("}}}})");
+            "routers": {"${r}": {"status": "ACTIVE", "reason": "", "floating_ips": {"${f}": ")" +
+                           status + R"("}}}})");
     };
     const auto status = [&](std::string_view expected) {
         n.run("GET", "/v2.0/ports/${p}", "member", 200, "", R"({"port": {"status": ")" + std::string(expected) + "\"}}");
@@ -132,12 +143,25 @@ TEST_CASE("reports change statuses and tell compute") {
 TEST_CASE("the outbox loses nothing and gives up what nobody wants") {
     Network n;
     const auto queue = [&](const std::string& event, const std::string& server) {
-        n.store->write([&](Tx& tx) { tx.insert("outbox", {{"id", server + event}, {"name", event}, {"server_id", server}, {"port_id", "p"}, {"created_at", n.now},
-                                                          {"due_at", n.now}, {"attempts", 0}}); });
+        n.store->write([&](Tx& tx) {
+            tx.insert("outbox", {{"id", server + event},
+                                 {"name", event},
+                                 {"server_id", server},
+                                 {"port_id", "p"},
+                                 {"created_at", n.now},
+                                 {"due_at", n.now},
+                                 {"attempts", 0}});
+        });
     };
     std::vector<json::object> sent;
     std::function<std::pair<int, json::value>()> answer;
-    network::Outbox outbox(*n.store, [&](const json::object& body) { sent.push_back(body); return answer(); }, [&] { return n.now; });
+    network::Outbox outbox(
+        *n.store,
+        [&](const json::object& body) {
+            sent.push_back(body);
+            return answer();
+        },
+        [&] { return n.now; });
     CHECK(outbox.flush() == 0);
     queue("network-vif-plugged", "a");
     queue("network-vif-plugged", "b");

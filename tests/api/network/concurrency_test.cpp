@@ -8,7 +8,8 @@ namespace pilvi::testing {
 namespace {
 
 // Requests from many threads at once; returns how often each status came.
-std::map<int, int> storm(Network& n, int threads, int each, const std::string& method, const std::string& path, const std::string& body, std::vector<json::value>& answers) {
+std::map<int, int> storm(Network& n, int threads, int each, const std::string& method, const std::string& path, const std::string& body,
+                         std::vector<json::value>& answers) {
     std::map<int, int> statuses;
     std::mutex mutex;
     std::vector<std::thread> pool;

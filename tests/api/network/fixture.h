@@ -36,20 +36,28 @@ struct Network {
         callers.export_to(cases);
         cases.vars["none"] = "00000000-0000-4000-8000-00000000dead";
     }
-    http::Response run(std::string_view method, std::string path, std::string_view token, int status, std::string body = {}, std::string_view expect = {},
-                       Pairs save = {}) {
-        return cases.run({.method = method, .path = path, .token = std::string(token), .body = std::move(body), .status = status, .expect = std::string(expect), .save = std::move(save)});
+    http::Response run(std::string_view method, std::string path, std::string_view token, int status, std::string body = {},
+                       std::string_view expect = {}, Pairs save = {}) {
+        return cases.run({.method = method,
+                          .path = path,
+                          .token = std::string(token),
+                          .body = std::move(body),
+                          .status = status,
+                          .expect = std::string(expect),
+                          .save = std::move(save)});
     }
     // A network with one subnet as the variables NAME and NAME_subnet.
     void net(const std::string& name, const std::string& cidr, std::string_view token = "member", const std::string& more = "") {
         run("POST", "/v2.0/networks", token, 201, R"({"network": {"name": ")" + name + "\"" + more + "}}", "", {{name, "network.id"}});
-        run("POST", "/v2.0/subnets", token, 201, R"({"subnet": {"network_id": "${)" + name + R"(}", "ip_version": 4, "cidr": ")" + cidr + R"("}})", "",
-            {{name + "_subnet", "subnet.id"}});
+        run("POST", "/v2.0/subnets", token, 201, R"({"subnet": {"network_id": "${)" + name + R"(}", "ip_version": 4, "cidr": ")" + cidr + R"("}})",
+            "", {{name + "_subnet", "subnet.id"}});
     }
     // The external network "public" of the administrator, and a router "r" of member on the subnet of `inner` with its gateway there.
     void outside(const std::string& inner) {
-        net("public", "203.0.113.0/24", "admin", R"(, "router:external": true, "provider:network_type": "flat", "provider:physical_network": "public")");
-        run("POST", "/v2.0/routers", "member", 201, R"({"router": {"name": "r", "external_gateway_info": {"network_id": "${public}"}}})", "", {{"r", "router.id"}});
+        net("public", "203.0.113.0/24", "admin",
+            R"(, "router:external": true, "provider:network_type": "flat", "provider:physical_network": "public")");
+        run("POST", "/v2.0/routers", "member", 201, R"({"router": {"name": "r", "external_gateway_info": {"network_id": "${public}"}}})", "",
+            {{"r", "router.id"}});
         run("PUT", "/v2.0/routers/${r}/add_router_interface", "member", 200, R"({"subnet_id": "${)" + inner + R"(_subnet}"})");
     }
     void report(const std::string& host, const std::string& body) { run("POST", "/agent/v1/nodes/" + host + "/observed", "service", 200, body); }

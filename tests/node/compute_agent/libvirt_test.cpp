@@ -66,21 +66,32 @@ std::string guest_image() {
 struct Guest {
     std::string id = new_uuid(), port = new_uuid(), name = "instance-" + id.substr(0, 8), mac = "fa:16:3e:00:00:01";
     json::object desired(std::string_view power, std::int64_t generation, json::array tasks = {}, bool wired = true) const {
-        return {{"id", id}, {"name", name}, {"hostname", "tiny <guest> & \"more\""}, {"generation", generation}, {"power", power}, {"vif_plugged", wired},
-                {"project_id", "p"}, {"user_id", "u"}, {"flavor", {{"name", "m1.nano"}, {"vcpus", 1}, {"ram_mb", 128}, {"disk_gb", 1}}},
+        return {{"id", id},
+                {"name", name},
+                {"hostname", "tiny <guest> & \"more\""},
+                {"generation", generation},
+                {"power", power},
+                {"vif_plugged", wired},
+                {"project_id", "p"},
+                {"user_id", "u"},
+                {"flavor", {{"name", "m1.nano"}, {"vcpus", 1}, {"ram_mb", 128}, {"disk_gb", 1}}},
                 {"image", {{"id", "21111111-2222-4333-8444-555555555555"}, {"disk_format", "qcow2"}, {"size", fs::file_size(guest_image())}}},
                 {"ports", json::array{json::object{{"id", port}, {"mac", mac}, {"mtu", 1450}}}},
-                {"config_drive", true}, {"tasks", std::move(tasks)}};
+                {"config_drive", true},
+                {"tasks", std::move(tasks)}};
     }
 };
 
 json::object metadata(const std::string& id) {
-    return {{"meta_data", {{"uuid", id}, {"name", "tiny"}, {"hostname", "tiny.novalocal"}, {"keys", json::array{}}}},
-            {"user_data", base64_encode("#!/bin/sh\necho user-data of $(hostname)\n")}, {"vendor_data", json::object{}}, {"vendor_data2", json::object{}},
-            // A fixed address: nobody answers DHCP here.
-            {"network_data", parse_json(R"({"links": [{"id": "l", "type": "phy", "ethernet_mac_address": "fa:16:3e:00:00:01", "mtu": 1450}], "networks": [
+    return {
+        {"meta_data", {{"uuid", id}, {"name", "tiny"}, {"hostname", "tiny.novalocal"}, {"keys", json::array{}}}},
+        {"user_data", base64_encode("#!/bin/sh\necho user-data of $(hostname)\n")},
+        {"vendor_data", json::object{}},
+        {"vendor_data2", json::object{}},
+        // A fixed address: nobody answers DHCP here.
+        {"network_data", parse_json(R"({"links": [{"id": "l", "type": "phy", "ethernet_mac_address": "fa:16:3e:00:00:01", "mtu": 1450}], "networks": [
                 {"id": "n", "link": "l", "type": "ipv4", "ip_address": "10.0.0.5", "netmask": "255.255.255.0", "routes": []}], "services": []})")},
-            {"ec2", json::object{}}};
+        {"ec2", json::object{}}};
 }
 
 // The agent's parts as main puts them together, in this process.
@@ -132,7 +143,8 @@ private:
 // An agent in a process of its own, because libvirt allows one event loop in each and because it is to be killed. In its body REQUIRE ends it.
 class AgentProcess {
 public:
-    template <class F> explicit AgentProcess(F body) {
+    template <class F>
+    explicit AgentProcess(F body) {
         pid_ = ::fork();
         if (pid_ != 0) return;
         int status = 1;
@@ -162,7 +174,10 @@ private:
     pid_t pid_ = -1;
 };
 
-template <class F> void agent(F body) { CHECK(AgentProcess(std::move(body)).wait() == 0); }
+template <class F>
+void agent(F body) {
+    CHECK(AgentProcess(std::move(body)).wait() == 0);
+}
 
 json::object set_of(std::initializer_list<json::object> servers) {
     json::array all;
@@ -204,7 +219,8 @@ TEST_CASE("a guest boots to its ready line, stops, starts, reboots and goes") {
     });
     CHECK(domains() == std::vector<std::string>{guest.name});
     CHECK(taps() == std::vector<std::string>{"tap" + guest.port.substr(0, 11)});
-    CHECK(trim(shell_free({"/usr/bin/ovs-vsctl", "get", "Interface", "tap" + guest.port.substr(0, 11), "external_ids:iface-id"})) == "\"" + guest.port + "\"");
+    CHECK(trim(shell_free({"/usr/bin/ovs-vsctl", "get", "Interface", "tap" + guest.port.substr(0, 11), "external_ids:iface-id"})) ==
+          "\"" + guest.port + "\"");
     agent([&](Agent& a) {
         MESSAGE("stop by ACPI");
         const auto begin = std::chrono::steady_clock::now();
@@ -215,7 +231,9 @@ TEST_CASE("a guest boots to its ready line, stops, starts, reboots and goes") {
         a.until(set_of({guest.desired("running", 4)}), "running");
         wait_for_console(guest.id, "guest ready:", 2);
         MESSAGE("soft reboot");
-        const auto task = [](const std::string& id, const char* verb) { return json::array{json::object{{"id", id}, {"verb", verb}, {"deadline", nullptr}}}; };
+        const auto task = [](const std::string& id, const char* verb) {
+            return json::array{json::object{{"id", id}, {"verb", verb}, {"deadline", nullptr}}};
+        };
         const std::int64_t first = a.hypervisor().look(guest.id).run;
         a.until(set_of({guest.desired("running", 5, task(task_soft, "reboot_soft"))}), "running",
                 [&](const json::object& r) { return find_path(r, guest.id + ".tasks." + task_soft) != nullptr; });
@@ -242,9 +260,11 @@ TEST_CASE("the agent's wakes at libvirt's events") {
         a.hypervisor().on_event([&] { [[maybe_unused]] const ssize_t n = ::write(pipe[1], "x", 1); });
         a.until(set_of({guest.desired("running", 1)}), "running");
         char drained[256];
-        while (::read(pipe[0], drained, sizeof drained) > 0) {}
+        while (::read(pipe[0], drained, sizeof drained) > 0) {
+        }
         std::this_thread::sleep_for(300ms);
-        while (::read(pipe[0], drained, sizeof drained) > 0) {}
+        while (::read(pipe[0], drained, sizeof drained) > 0) {
+        }
         shell_free({"/usr/bin/virsh", "-q", "-c", "qemu:///system", "destroy", guest.name});
         pollfd polled{pipe[0], POLLIN, 0};
         if (::poll(&polled, 1, 5000) != 1) throw Error(Errc::timeout, "no event came");

@@ -26,9 +26,10 @@ public:
     }
     std::string run(std::vector<std::string> argv) { return runner_.check(Command{.argv = std::move(argv)}); }
     json::object doctor(int expected_status) {
-        const CommandResult result = runner_.run(Command{.argv = {std::string(PILVI_BINARY_DIR) + "/daemons/cli/pilvi", "--auth-url", cloud_.url("identity"), "--credentials",
-                                                                  cloud_.directory() + "/credentials", "--state", state_, "doctor", "--json"},
-                                                         .limit = std::chrono::seconds(60)});
+        const CommandResult result =
+            runner_.run(Command{.argv = {std::string(PILVI_BINARY_DIR) + "/daemons/cli/pilvi", "--auth-url", cloud_.url("identity"), "--credentials",
+                                         cloud_.directory() + "/credentials", "--state", state_, "doctor", "--json"},
+                                .limit = std::chrono::seconds(60)});
         INFO(result.out, result.err);
         CHECK(result.status == expected_status);
         return parse_json(result.out).as_object();
@@ -55,7 +56,8 @@ private:
 
 bool found(const json::object& report, std::string_view kind, std::string_view object) {
     for (const json::value& item : array_or_empty(report, "findings"))
-        if (string_or(item.as_object(), "kind") == kind && string_or(item.as_object(), "object").find(object) != std::string::npos && boolean_or(item.as_object(), "leak"))
+        if (string_or(item.as_object(), "kind") == kind && string_or(item.as_object(), "object").find(object) != std::string::npos &&
+            boolean_or(item.as_object(), "leak"))
             return true;
     return false;
 }
@@ -67,11 +69,14 @@ TEST_CASE("doctor sees one of each kind that belongs to nothing, and nothing els
     CHECK(integer_or(node.doctor(0), "leaks", -1) == 0);
     const std::string id = new_uuid(), short_id = id.substr(0, 11);
 
-    write_file(node.state() + "/domain.xml", "<domain type='qemu'><uuid>" + id + "</uuid><name>instance-0000beef</name>"
-               "<metadata><pilvi:instance xmlns:pilvi='https://pilvi.cloud/xmlns/instance/1'/></metadata><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>");
+    write_file(node.state() + "/domain.xml", "<domain type='qemu'><uuid>" + id +
+                                                 "</uuid><name>instance-0000beef</name>"
+                                                 "<metadata><pilvi:instance xmlns:pilvi='https://pilvi.cloud/xmlns/instance/1'/></metadata><memory "
+                                                 "unit='MiB'>64</memory><os><type>hvm</type></os></domain>");
     node.run({"/usr/bin/virsh", "-q", "-c", "qemu:///system", "define", node.state() + "/domain.xml"});
     fs::create_directories(node.state() + "/compute-agent/instances/" + id);
-    node.run({"/usr/bin/ovs-vsctl", "add-port", "br-int", "tap" + short_id, "--", "set", "Interface", "tap" + short_id, "type=internal", "external_ids:iface-id=" + id});
+    node.run({"/usr/bin/ovs-vsctl", "add-port", "br-int", "tap" + short_id, "--", "set", "Interface", "tap" + short_id, "type=internal",
+              "external_ids:iface-id=" + id});
     node.run({"/usr/bin/ovs-ofctl", "add-flow", "br-int", "priority=7,in_port=999,actions=drop"});
     node.run({"/sbin/ip", "tuntap", "add", "dev", "tapffffffff-ff", "mode", "tap"});
     node.run({"/sbin/ip", "netns", "add", "qdhcp-" + id});
@@ -79,9 +84,10 @@ TEST_CASE("doctor sees one of each kind that belongs to nothing, and nothing els
     const std::string dhcp = node.state() + "/dhcp/" + id;
     fs::create_directories(dhcp);
     node.run({"/usr/sbin/dnsmasq", "--no-daemon", "--test"});
-    cli::Process dnsmasq({.argv = {"/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--bind-interfaces", "--interface=lo", "--user=root",
-                                   "--pid-file=" + dhcp + "/pid"},
-                          .environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}}, .log = dhcp + "/log"});
+    cli::Process dnsmasq({.argv = {"/usr/sbin/dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--bind-interfaces",
+                                   "--interface=lo", "--user=root", "--pid-file=" + dhcp + "/pid"},
+                          .environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}},
+                          .log = dhcp + "/log"});
     const json::value providers = parse_json([&] {
         http::ClientRequest request{.url = node.cloud().url("placement") + "/resource_providers"};
         request.headers.set("X-Auth-Token", node.cloud().admin_token());
@@ -89,7 +95,8 @@ TEST_CASE("doctor sees one of each kind that belongs to nothing, and nothing els
     }());
     const std::string provider = string_or(array_or_empty(providers.as_object(), "resource_providers").at(0).as_object(), "uuid");
     node.api("PUT", node.cloud().url("placement") + "/allocations/" + id,
-             {{"allocations", {{provider, {{"resources", {{"VCPU", 1}}}}}}}, {"project_id", "p"}, {"user_id", "u"}, {"consumer_generation", nullptr}}, "placement 1.28");
+             {{"allocations", {{provider, {{"resources", {{"VCPU", 1}}}}}}}, {"project_id", "p"}, {"user_id", "u"}, {"consumer_generation", nullptr}},
+             "placement 1.28");
     const json::value network = node.api("POST", node.cloud().url("network") + "/v2.0/networks", {{"network", {{"name", "n"}}}});
     const std::string network_id = str(find_path(network, "network.id")->as_string());
     const json::value port = node.api("POST", node.cloud().url("network") + "/v2.0/ports",

@@ -87,11 +87,25 @@ TEST_CASE("the metadata server knows a guest by its network, whatever it sends, 
     CHECK(ask(node, "a1", "/latest/meta-data/hostname", "X-Pilvi-Listener: " + id('2')) == "server-1");
 
     // Without a route from DHCP: through the router's interface.
-    json::object interface{{"port_id", id('e', 2)}, {"mac_address", "fa:16:3e:00:00:e2"}, {"network_id", id('2')},
-                           {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(id('2'))}, {"ip_address", "10.0.0.1"}}}},
-                           {"subnets", json::array{json::object{{"id", subnet_id(id('2'))}, {"cidr", "10.0.0.0/24"}}}}};
-    add(set, "routers", {{"id", id('7')}, {"project_id", "p"}, {"admin_state_up", true}, {"enable_snat", true}, {"gateway", nullptr},
-                         {"interfaces", json::array{interface}}, {"floating_ips", json::array{}}, {"routes", json::array{}}});
+    json::object interface {
+        {"port_id", id('e', 2)}, {"mac_address", "fa:16:3e:00:00:e2"}, {"network_id", id('2')},
+            {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(id('2'))}, {"ip_address", "10.0.0.1"}}}}, {
+            "subnets", json::array {
+                json::object {
+                    {"id", subnet_id(id('2'))}, { "cidr", "10.0.0.0/24" }
+                }
+            }
+        }
+    };
+    add(set, "routers",
+        {{"id", id('7')},
+         {"project_id", "p"},
+         {"admin_state_up", true},
+         {"enable_snat", true},
+         {"gateway", nullptr},
+         {"interfaces", json::array{interface}},
+         {"floating_ips", json::array{}},
+         {"routes", json::array{}}});
     node.converge(set);
     node.address("a2", "10.0.0.11/24", "10.0.0.1");
     CHECK(ask(node, "a2", "/latest/meta-data/hostname") == "server-2");
@@ -116,7 +130,8 @@ TEST_CASE("with a peer, the network reaches into the tunnel") {
     json::object set = two_networks();
     node.converge(set);
     node.converge(set);
-    std::string flows = node.shell({"/usr/bin/ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", "unix:" + node.directory + "/ovs/br-tun.mgmt"});
+    std::string flows =
+        node.shell({"/usr/bin/ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", "unix:" + node.directory + "/ovs/br-tun.mgmt"});
     INFO(flows);
     CHECK(flows.find("tun_id=0x3e9") != std::string::npos);
     CHECK(flows.find("table=22, priority=1,dl_vlan=1") != std::string::npos);

@@ -33,7 +33,8 @@ json::object three_guests() {
     add(set, "ports", port(id('a', 2), id('1'), "fa:16:3e:00:00:a2", "10.0.0.12", id('5', 1)));
     add(set, "ports", port(id('a', 3), id('1'), "fa:16:3e:00:00:a3", "10.0.0.13", id('5', 2)));
     auto& groups = set.at("security_groups").as_object();
-    groups[id('5', 1)] = group({rule("egress"), rule("ingress", "", -1, -1, id('5', 1)), rule("ingress", "tcp", 8080, 8090)}, {"10.0.0.11", "10.0.0.12"});
+    groups[id('5', 1)] =
+        group({rule("egress"), rule("ingress", "", -1, -1, id('5', 1)), rule("ingress", "tcp", 8080, 8090)}, {"10.0.0.11", "10.0.0.12"});
     groups[id('5', 2)] = group({rule("egress")}, {"10.0.0.13"});
     return set;
 }
@@ -59,7 +60,9 @@ private:
     int left_;
 };
 
-std::string status(const json::object& report, const std::string& port_id) { return std::string(report.at("ports").at(port_id).at("status").as_string()); }
+std::string status(const json::object& report, const std::string& port_id) {
+    return std::string(report.at("ports").at(port_id).at("status").as_string());
+}
 
 }  // namespace
 
@@ -86,14 +89,14 @@ TEST_CASE("guests of one network: DHCP, security groups, anti-spoofing") {
 
     for (int i = 1; i <= 3; ++i) node.address("g" + std::to_string(i), "10.0.0.1" + std::to_string(i) + "/24");
     for (int i = 1; i <= 3; ++i) node.serve("g" + std::to_string(i), 8085), node.serve("g" + std::to_string(i), 22);
-    CHECK(node.ping("g1", "10.0.0.12"));        // same group
+    CHECK(node.ping("g1", "10.0.0.12"));  // same group
     CHECK(node.ping("g2", "10.0.0.11"));
     CHECK_FALSE(node.ping("g3", "10.0.0.11"));  // no rule for ICMP from outside the group
     CHECK_FALSE(node.ping("g1", "10.0.0.13"));  // no ingress rule at all
     CHECK(node.ping("g1", "10.0.0.2"));         // the DHCP port
     CHECK(node.tcp("g3", "10.0.0.11", 8085));   // 8080-8090 is open to all
     CHECK_FALSE(node.tcp("g3", "10.0.0.11", 22));
-    CHECK(node.tcp("g1", "10.0.0.12", 22));     // remote group
+    CHECK(node.tcp("g1", "10.0.0.12", 22));  // remote group
     CHECK(node.seen_source("g3", "10.0.0.11", 8085) == "10.0.0.13");
 }
 
@@ -123,8 +126,9 @@ TEST_CASE("guests of one network: what they may not do, and what changes") {
         CHECK(node.shell({"/usr/bin/ip", "-n", "g2", "neigh", "show"}).find("fa:16:3e:00:00:a3") == std::string::npos);
     }
     SUBCASE("a guest's DHCP server is not heard") {
-        node.shell({"/usr/bin/ip", "netns", "exec", "g3", "/usr/sbin/dnsmasq", "--port=0", "--interface=eth0", "--bind-interfaces", "--except-interface=lo",
-                    "--dhcp-range=10.0.0.200,10.0.0.210,1h", "--dhcp-authoritative", "--leasefile-ro", "--user=root", "--pid-file=" + node.directory + "/rogue.pid"});
+        node.shell({"/usr/bin/ip", "netns", "exec", "g3", "/usr/sbin/dnsmasq", "--port=0", "--interface=eth0", "--bind-interfaces",
+                    "--except-interface=lo", "--dhcp-range=10.0.0.200,10.0.0.210,1h", "--dhcp-authoritative", "--leasefile-ro", "--user=root",
+                    "--pid-file=" + node.directory + "/rogue.pid"});
         for (int i = 0; i < 3; ++i) CHECK(node.dhcp("g1").find("serverid=10.0.0.2\n") != std::string::npos);
         ::kill(std::stoi(read_file(node.directory + "/rogue.pid")), SIGKILL);
     }
@@ -168,8 +172,8 @@ TEST_CASE("IPv6: neighbours are found, rules hold, forged sources and router adv
     for (std::size_t i = 0; i < 3; ++i) {
         ports[i].at("fixed_ips").as_array().push_back(json::object{{"subnet_id", id('6')}, {"ip_address", "2001:db8::1" + std::to_string(i + 1)}});
     }
-    set.at("security_groups").at(id('5', 1)) =
-        group({rule("egress"), rule("egress", "", -1, -1, "", "IPv6"), rule("ingress", "", -1, -1, id('5', 1), "IPv6")}, {"2001:db8::11", "2001:db8::12"});
+    set.at("security_groups").at(id('5', 1)) = group(
+        {rule("egress"), rule("egress", "", -1, -1, "", "IPv6"), rule("ingress", "", -1, -1, id('5', 1), "IPv6")}, {"2001:db8::11", "2001:db8::12"});
     set.at("security_groups").at(id('5', 2)) = group({rule("egress", "", -1, -1, "", "IPv6")}, {"2001:db8::13"});
     node.converge(set);
     plug_three(node);
@@ -213,11 +217,13 @@ TEST_CASE("a dnsmasq that ended is started again; an agent restart keeps everyth
     node.converge(set);
     auto pids = node.reconciler->children();
     REQUIRE(pids.size() == 1);
-    std::string ports = node.shell({"/usr/bin/ovs-vsctl", "--db=unix:" + node.directory + "/ovs/db.sock", "--columns=name,tag,other_config", "list", "Port"});
+    std::string ports =
+        node.shell({"/usr/bin/ovs-vsctl", "--db=unix:" + node.directory + "/ovs/db.sock", "--columns=name,tag,other_config", "list", "Port"});
     node.restart_agent();
     node.converge(set);
     CHECK(node.reconciler->children() == pids);
-    CHECK(ports == node.shell({"/usr/bin/ovs-vsctl", "--db=unix:" + node.directory + "/ovs/db.sock", "--columns=name,tag,other_config", "list", "Port"}));
+    CHECK(ports ==
+          node.shell({"/usr/bin/ovs-vsctl", "--db=unix:" + node.directory + "/ovs/db.sock", "--columns=name,tag,other_config", "list", "Port"}));
     ::kill(*pids.begin(), SIGKILL);
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     node.converge(set);
@@ -291,18 +297,28 @@ json::object routed() {
     add(set, "ports", port(id('b', 1), id('2'), "fa:16:3e:00:00:b1", "10.0.0.11", id('5', 1)));
     set.at("security_groups").as_object()[id('5', 1)] = group({rule("egress"), rule("ingress", "icmp"), rule("ingress", "tcp", 22, 22)}, {});
     auto interface = [](char letter, const std::string& network_id, const std::string& mac) {
-        return json::object{{"port_id", id(letter, 1)}, {"mac_address", mac}, {"network_id", network_id},
+        return json::object{{"port_id", id(letter, 1)},
+                            {"mac_address", mac},
+                            {"network_id", network_id},
                             {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(network_id)}, {"ip_address", "10.0.0.1"}}}},
                             {"subnets", json::array{json::object{{"id", subnet_id(network_id)}, {"cidr", "10.0.0.0/24"}}}}};
     };
-    json::object gateway{{"port_id", id('c', 1)}, {"mac_address", "fa:16:3e:00:00:c1"}, {"network_id", id('9')},
+    json::object gateway{{"port_id", id('c', 1)},
+                         {"mac_address", "fa:16:3e:00:00:c1"},
+                         {"network_id", id('9')},
                          {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(id('9'))}, {"ip_address", "172.24.4.10"}}}},
                          {"subnets", json::array{json::object{{"id", subnet_id(id('9'))}, {"cidr", "172.24.4.0/24"}, {"gateway_ip", "172.24.4.1"}}}}};
-    json::object router{{"id", id('7')}, {"project_id", "p"}, {"admin_state_up", true}, {"enable_snat", true}, {"gateway", gateway},
-                        {"interfaces", json::array{interface('e', id('1'), "fa:16:3e:00:00:e1")}},
-                        {"floating_ips", json::array{json::object{{"id", id('f', 1)}, {"floating_ip_address", "172.24.4.100"},
-                                                                  {"fixed_ip_address", "10.0.0.11"}, {"port_id", id('a', 1)}}}},
-                        {"routes", json::array{}}};
+    json::object router{
+        {"id", id('7')},
+        {"project_id", "p"},
+        {"admin_state_up", true},
+        {"enable_snat", true},
+        {"gateway", gateway},
+        {"interfaces", json::array{interface('e', id('1'), "fa:16:3e:00:00:e1")}},
+        {"floating_ips",
+         json::array{
+             json::object{{"id", id('f', 1)}, {"floating_ip_address", "172.24.4.100"}, {"fixed_ip_address", "10.0.0.11"}, {"port_id", id('a', 1)}}}},
+        {"routes", json::array{}}};
     add(set, "routers", router);
     return set;
 }
@@ -334,7 +350,7 @@ TEST_CASE("router: SNAT and floating IP; the same addresses twice are isolated")
     CHECK(node.ping("", "172.24.4.100"));
     CHECK(node.seen_source("", "172.24.4.100", 22) == "172.24.4.1");
     CHECK_FALSE(node.tcp("", "172.24.4.100", 23));
-    CHECK(node.seen_source("g2", "172.24.4.100", 22) == "172.24.4.10");   // hairpin
+    CHECK(node.seen_source("g2", "172.24.4.100", 22) == "172.24.4.10");  // hairpin
     // The other project's network with the same addresses.
     CHECK_FALSE(node.ping("h1", "10.0.0.12"));
     CHECK_FALSE(node.ping("h1", "172.24.4.1"));
@@ -383,7 +399,8 @@ TEST_CASE("router: floating IPs move, and teardown leaves nothing") {
         std::string ports = node.shell({"/usr/bin/ovs-vsctl", "--db=unix:" + node.directory + "/ovs/db.sock", "list-ports", "br-int"});
         CHECK(ports == "int-br-ex\npatch-tun\n");
         CHECK(Dnsmasq(node.runner, node.settings.dhcp_directory).networks().empty());
-        std::string flows = node.shell({"/usr/bin/ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", "unix:" + node.directory + "/ovs/br-int.mgmt"});
+        std::string flows =
+            node.shell({"/usr/bin/ovs-ofctl", "-O", "OpenFlow14", "--no-stats", "dump-flows", "unix:" + node.directory + "/ovs/br-int.mgmt"});
         CHECK(flows.find("reg5") == std::string::npos);
         CHECK(flows.find("in_port") == std::string::npos);
     }

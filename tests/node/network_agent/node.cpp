@@ -95,8 +95,7 @@ Node::~Node() {
 void Node::start_switch() {
     // The environment is not inherited, so the places are given as arguments.
     shell({"/usr/bin/env", "OVS_RUNDIR=" + directory + "/ovs", "/usr/sbin/ovs-vswitchd", "unix:" + directory + "/ovs/db.sock",
-           "--pidfile=" + directory + "/ovs/ovs-vswitchd.pid", "--detach", "--no-chdir",
-           "--log-file=" + directory + "/vswitchd.log"});
+           "--pidfile=" + directory + "/ovs/ovs-vswitchd.pid", "--detach", "--no-chdir", "--log-file=" + directory + "/vswitchd.log"});
 }
 
 void Node::kill_switch() {
@@ -141,8 +140,8 @@ void Node::plug_guest(const std::string& name, const std::string& port_id, const
     shell({"/usr/bin/ip", "-n", name, "link", "set", "eth0", "up"});
     disable_checksum_offload(tap);
     spaces.inside(name, [] { disable_checksum_offload("eth0"); });
-    shell({"/usr/bin/ovs-vsctl", "--db=unix:" + directory + "/ovs/db.sock", "--", "--if-exists", "del-port", tap, "--", "add-port", "br-int", tap, "--",
-           "set", "Interface", tap, "external_ids:iface-id=" + port_id, fmt::format("external_ids:attached-mac=\"{}\"", mac),
+    shell({"/usr/bin/ovs-vsctl", "--db=unix:" + directory + "/ovs/db.sock", "--", "--if-exists", "del-port", tap, "--", "add-port", "br-int", tap,
+           "--", "set", "Interface", tap, "external_ids:iface-id=" + port_id, fmt::format("external_ids:attached-mac=\"{}\"", mac),
            "external_ids:iface-status=active"});
 }
 
@@ -159,13 +158,16 @@ void Node::address(const std::string& guest, const std::string& cidr, const std:
 
 std::string Node::dhcp(const std::string& guest, const std::string& attempts) {
     std::string script = directory + "/udhcpc", lease = directory + "/lease-" + guest;
-    write_file(script, fmt::format("#!/bin/sh\n[ \"$1\" = bound ] || exit 0\n"
-                                   "{{ echo ip=$ip; echo mask=$mask; echo router=$router; echo mtu=$mtu; echo staticroutes=$staticroutes; echo dns=$dns; "
-                                   "echo hostname=$hostname; echo serverid=$serverid; echo domain=$domain; }} > {}\n",
-                                   lease), 0755);
+    write_file(script,
+               fmt::format("#!/bin/sh\n[ \"$1\" = bound ] || exit 0\n"
+                           "{{ echo ip=$ip; echo mask=$mask; echo router=$router; echo mtu=$mtu; echo staticroutes=$staticroutes; echo dns=$dns; "
+                           "echo hostname=$hostname; echo serverid=$serverid; echo domain=$domain; }} > {}\n",
+                           lease),
+               0755);
     std::filesystem::remove(lease);
-    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/busybox", "udhcpc", "-i", "eth0", "-f", "-q", "-n", "-t", attempts, "-T", "1",
-                                  "-O", "121", "-O", "mtu", "-O", "hostname", "-s", script};
+    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/busybox", "udhcpc", "-i",  "eth0",
+                                  "-f",          "-q",    "-n",   "-t",  attempts,           "-T",     "1",   "-O",
+                                  "121",         "-O",    "mtu",  "-O",  "hostname",         "-s",     script};
     runner.run(Command{.argv = argv});
     return std::filesystem::exists(lease) ? read_file(lease) : std::string();
 }
@@ -270,12 +272,16 @@ void Node::serve(const std::string& guest, int number) {
 
 std::string id(char letter, int number) {
     std::string s(8, letter);
-    return fmt::format("{}-{}-4{}-8{}-{:012x}", fmt::format("{:x}{}", number % 16, std::string(7, letter)), std::string(4, letter), std::string(3, letter),
-                       std::string(3, letter), number);
+    return fmt::format("{}-{}-4{}-8{}-{:012x}", fmt::format("{:x}{}", number % 16, std::string(7, letter)), std::string(4, letter),
+                       std::string(3, letter), std::string(3, letter), number);
 }
 
 json::object empty_set() {
-    return {{"networks", json::array{}}, {"ports", json::array{}}, {"security_groups", json::object{}}, {"routers", json::array{}}, {"peers", json::array{}}};
+    return {{"networks", json::array{}},
+            {"ports", json::array{}},
+            {"security_groups", json::object{}},
+            {"routers", json::array{}},
+            {"peers", json::array{}}};
 }
 
 std::string subnet_id(const std::string& network_id) {
@@ -286,34 +292,66 @@ std::string subnet_id(const std::string& network_id) {
 
 json::object network(const std::string& network_id, int vni, const std::string& cidr, const std::string& gateway, const std::string& dhcp_port_id,
                      const std::string& dhcp_mac, const std::string& dhcp_ip) {
-    json::object dhcp{{"id", dhcp_port_id}, {"mac_address", dhcp_mac},
+    json::object dhcp{{"id", dhcp_port_id},
+                      {"mac_address", dhcp_mac},
                       {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(network_id)}, {"ip_address", dhcp_ip}}}}};
-    json::object subnet{{"id", subnet_id(network_id)}, {"ip_version", 4}, {"cidr", cidr}, {"gateway_ip", gateway}, {"enable_dhcp", true},
-                        {"dns_nameservers", json::array{"192.0.2.53"}}, {"host_routes", json::array{}}};
-    return {{"id", network_id}, {"project_id", "p"}, {"network_type", "vxlan"}, {"physical_network", nullptr}, {"segmentation_id", vni}, {"mtu", 1450},
-            {"external", false}, {"admin_state_up", true}, {"dns_domain", ""}, {"dhcp_port", std::move(dhcp)}, {"subnets", json::array{std::move(subnet)}}};
+    json::object subnet{{"id", subnet_id(network_id)}, {"ip_version", 4},     {"cidr", cidr},
+                        {"gateway_ip", gateway},       {"enable_dhcp", true}, {"dns_nameservers", json::array{"192.0.2.53"}},
+                        {"host_routes", json::array{}}};
+    return {{"id", network_id},
+            {"project_id", "p"},
+            {"network_type", "vxlan"},
+            {"physical_network", nullptr},
+            {"segmentation_id", vni},
+            {"mtu", 1450},
+            {"external", false},
+            {"admin_state_up", true},
+            {"dns_domain", ""},
+            {"dhcp_port", std::move(dhcp)},
+            {"subnets", json::array{std::move(subnet)}}};
 }
 
 json::object public_network(const std::string& network_id, const std::string& cidr, const std::string& gateway) {
-    json::object subnet{{"id", subnet_id(network_id)}, {"ip_version", 4}, {"cidr", cidr}, {"gateway_ip", gateway}, {"enable_dhcp", false},
-                        {"dns_nameservers", json::array{}}, {"host_routes", json::array{}}};
-    return {{"id", network_id}, {"project_id", "p"}, {"network_type", "flat"}, {"physical_network", "public"}, {"segmentation_id", nullptr}, {"mtu", 1500},
-            {"external", true}, {"admin_state_up", true}, {"dns_domain", ""}, {"dhcp_port", nullptr}, {"subnets", json::array{std::move(subnet)}}};
+    json::object subnet{{"id", subnet_id(network_id)}, {"ip_version", 4},      {"cidr", cidr},
+                        {"gateway_ip", gateway},       {"enable_dhcp", false}, {"dns_nameservers", json::array{}},
+                        {"host_routes", json::array{}}};
+    return {{"id", network_id},
+            {"project_id", "p"},
+            {"network_type", "flat"},
+            {"physical_network", "public"},
+            {"segmentation_id", nullptr},
+            {"mtu", 1500},
+            {"external", true},
+            {"admin_state_up", true},
+            {"dns_domain", ""},
+            {"dhcp_port", nullptr},
+            {"subnets", json::array{std::move(subnet)}}};
 }
 
-json::object port(const std::string& port_id, const std::string& network_id, const std::string& mac, const std::string& ip, const std::string& group_id) {
+json::object port(const std::string& port_id, const std::string& network_id, const std::string& mac, const std::string& ip,
+                  const std::string& group_id) {
     json::array groups;
     if (!group_id.empty()) groups.emplace_back(group_id);
-    return {{"id", port_id}, {"network_id", network_id}, {"project_id", "p"}, {"mac_address", mac},
+    return {{"id", port_id},
+            {"network_id", network_id},
+            {"project_id", "p"},
+            {"mac_address", mac},
             {"fixed_ips", json::array{json::object{{"subnet_id", subnet_id(network_id)}, {"ip_address", ip}}}},
-            {"device_id", "d"}, {"device_owner", "compute:nova"}, {"host", "node"}, {"admin_state_up", true}, {"port_security_enabled", true},
-            {"security_group_ids", std::move(groups)}, {"allowed_address_pairs", json::array{}}, {"hostname", "guest"}};
+            {"device_id", "d"},
+            {"device_owner", "compute:nova"},
+            {"host", "node"},
+            {"admin_state_up", true},
+            {"port_security_enabled", true},
+            {"security_group_ids", std::move(groups)},
+            {"allowed_address_pairs", json::array{}},
+            {"hostname", "guest"}};
 }
 
-json::object rule(const std::string& direction, const std::string& protocol, int first, int last, const std::string& group_id, const std::string& ethertype) {
+json::object rule(const std::string& direction, const std::string& protocol, int first, int last, const std::string& group_id,
+                  const std::string& ethertype) {
     static int number = 0;
-    json::object object{{"id", id('e', ++number)}, {"direction", direction}, {"ethertype", ethertype}, {"protocol", nullptr}, {"port_range_min", nullptr},
-                        {"port_range_max", nullptr}, {"remote_ip_prefix", nullptr}, {"remote_group_id", nullptr}};
+    json::object object{{"id", id('e', ++number)},   {"direction", direction},    {"ethertype", ethertype},      {"protocol", nullptr},
+                        {"port_range_min", nullptr}, {"port_range_max", nullptr}, {"remote_ip_prefix", nullptr}, {"remote_group_id", nullptr}};
     if (!protocol.empty()) object["protocol"] = protocol;
     if (first >= 0) object["port_range_min"] = first;
     if (last >= 0) object["port_range_max"] = last;

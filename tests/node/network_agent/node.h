@@ -24,7 +24,7 @@ struct Echo {
 
 class Node {
 public:
-    Node();   // throws where root, Open vSwitch, dnsmasq, nft or busybox is missing
+    Node();  // throws where root, Open vSwitch, dnsmasq, nft or busybox is missing
     ~Node();
     void start_switch();
     void kill_switch();
@@ -39,7 +39,7 @@ public:
     void address(const std::string& guest, const std::string& cidr, const std::string& gateway = {});
     // DHCP by busybox; the lease's variables ("ip=10.0.0.5\nrouter=...\n"), "" where none came after so many attempts, one a second.
     std::string dhcp(const std::string& guest, const std::string& attempts = "10");
-    bool ping(const std::string& guest, const std::string& target, const std::string& source = {});   // guest "": the node itself
+    bool ping(const std::string& guest, const std::string& target, const std::string& source = {});  // guest "": the node itself
     bool tcp(const std::string& from, const std::string& target, int port);
     // Accepts connections in the background until the node ends, writing the caller's address back.
     void serve(const std::string& guest, int port);

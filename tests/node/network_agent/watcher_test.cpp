@@ -34,7 +34,8 @@ TEST_CASE("a pass is called for by OVSDB, the switch, a dnsmasq and the metadata
     node.converge(set);
     std::string socket = node.directory + "/control.sock";
     std::atomic<int> calls{0};
-    Watcher watcher(node.settings.ovs.db(), {node.settings.ovs.pid_file(), socket}, [&] { return node.reconciler->children(); }, [&] { ++calls; });
+    Watcher watcher(
+        node.settings.ovs.db(), {node.settings.ovs.pid_file(), socket}, [&] { return node.reconciler->children(); }, [&] { ++calls; });
     int before = settled(calls);
     node.plug_guest("g1", id('a', 1), "fa:16:3e:00:00:a1");
     CHECK(called(calls, before));

@@ -10,8 +10,9 @@ using namespace pilvi::cli;
 
 namespace {
 
-const std::string server = "11111111-2222-4333-8444-555555555555", port = "21111111-2222-4333-8444-555555555555", network = "31111111-2222-4333-8444-555555555555",
-                  router = "41111111-2222-4333-8444-555555555555", nobody = "deadbeef-2222-4333-8444-555555555555", provider = "51111111-2222-4333-8444-555555555555";
+const std::string server = "11111111-2222-4333-8444-555555555555", port = "21111111-2222-4333-8444-555555555555",
+                  network = "31111111-2222-4333-8444-555555555555", router = "41111111-2222-4333-8444-555555555555",
+                  nobody = "deadbeef-2222-4333-8444-555555555555", provider = "51111111-2222-4333-8444-555555555555";
 
 NodeView healthy_node() {
     NodeView node;
@@ -151,8 +152,10 @@ TEST_CASE("each kind of problem is reported") {
 }
 
 TEST_CASE("what the programs print") {
-    const auto ports = parse_interfaces(R"({"data": [["tapx", "internal", 3, ["map", [["iface-id", "a"]]], ["set", []]], ["tapy", "", -1, ["map", []], "no such device"]],
-        "headings": ["name", "type", "ofport", "external_ids", "error"]})", {{"tapx", "br-int"}});
+    const auto ports = parse_interfaces(
+        R"({"data": [["tapx", "internal", 3, ["map", [["iface-id", "a"]]], ["set", []]], ["tapy", "", -1, ["map", []], "no such device"]],
+        "headings": ["name", "type", "ofport", "external_ids", "error"]})",
+        {{"tapx", "br-int"}});
     REQUIRE(ports.size() == 2);
     CHECK(ports[0].ofport == 3);
     CHECK(ports[0].bridge == "br-int");
@@ -161,7 +164,9 @@ TEST_CASE("what the programs print") {
     CHECK(ports[1].error == "no such device");
     CHECK(ports_of_flow("table=0, priority=5,in_port=7,ip actions=output:9,resubmit(,2)") == std::set<std::int64_t>{7, 9});
     CHECK(ports_of_flow("in_port=LOCAL actions=learn(table=1,output:NXM_OF_IN_PORT[]),NORMAL").empty());
-    const auto units = parse_units("Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nMainPID=7\nNRestarts=2\n\nId=b.service\nLoadState=not-found\n");
+    const auto units = parse_units(
+        "Id=a.service\nLoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nMainPID=7\nNRestarts=2\n\nId=b."
+        "service\nLoadState=not-found\n");
     REQUIRE(units.size() == 1);
     CHECK(units[0].pid == 7);
     CHECK(units[0].restarts == 2);

@@ -11,9 +11,10 @@ TEST_CASE("status vocabulary") {
     struct Row {
         const char *vm_state, *task_state, *status;
     };
-    for (const Row& r : {Row{"building", "scheduling", "BUILD"}, Row{"active", "", "ACTIVE"}, Row{"active", "powering-off", "ACTIVE"}, Row{"active", "rebooting", "REBOOT"},
-                         Row{"active", "rebooting_hard", "HARD_REBOOT"}, Row{"stopped", "powering-on", "SHUTOFF"}, Row{"error", "deleting", "ERROR"},
-                         Row{"paused", "", "PAUSED"}, Row{"nonsense", "", "UNKNOWN"}})
+    for (const Row& r :
+         {Row{"building", "scheduling", "BUILD"}, Row{"active", "", "ACTIVE"}, Row{"active", "powering-off", "ACTIVE"},
+          Row{"active", "rebooting", "REBOOT"}, Row{"active", "rebooting_hard", "HARD_REBOOT"}, Row{"stopped", "powering-on", "SHUTOFF"},
+          Row{"error", "deleting", "ERROR"}, Row{"paused", "", "PAUSED"}, Row{"nonsense", "", "UNKNOWN"}})
         CHECK(status_of(r.vm_state, r.task_state, false) == r.status);
     CHECK(status_of("active", "", true) == "DELETED");
     CHECK(states_of({"active"}).vm_states == std::vector<std::string_view>{"active"});
@@ -62,8 +63,11 @@ TEST_CASE("what a report changes") {
 }
 
 TEST_CASE("scheduler: filters say why, weighers spread") {
-    std::vector<Candidate> hosts{{.host = "a", .zone = "nova", .free_memory_mb = 1000}, {.host = "b", .zone = "nova", .free_memory_mb = 9000},
-                                 {.host = "c", .zone = "other"}, {.host = "d", .zone = "nova", .up = false}, {.host = "e", .zone = "nova", .enabled = false}};
+    std::vector<Candidate> hosts{{.host = "a", .zone = "nova", .free_memory_mb = 1000},
+                                 {.host = "b", .zone = "nova", .free_memory_mb = 9000},
+                                 {.host = "c", .zone = "other"},
+                                 {.host = "d", .zone = "nova", .up = false},
+                                 {.host = "e", .zone = "nova", .enabled = false}};
     Wanted wanted;
     wanted.zone = "nova";
     const Choice choice = choose(hosts, wanted);
@@ -88,7 +92,8 @@ TEST_CASE("scheduler: filters say why, weighers spread") {
 
 TEST_CASE("what a flavor asks placement for") {
     Wanted wanted{.vcpus = 2, .memory_mb = 512, .disk_gb = 0};
-    request_of_flavor(wanted, {{"resources:VCPU", "0"}, {"resources:CUSTOM_X", "3"}, {"trait:HW_A", "required"}, {"trait:HW_B", "forbidden"}, {"hw:x", "y"}});
+    request_of_flavor(wanted,
+                      {{"resources:VCPU", "0"}, {"resources:CUSTOM_X", "3"}, {"trait:HW_A", "required"}, {"trait:HW_B", "forbidden"}, {"hw:x", "y"}});
     CHECK(wanted.resources == std::map<std::string, std::int64_t>{{"CUSTOM_X", 3}, {"MEMORY_MB", 512}});
     CHECK(wanted.required_traits.contains("HW_A"));
     CHECK(wanted.forbidden_traits.contains("HW_B"));

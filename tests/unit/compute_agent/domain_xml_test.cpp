@@ -58,13 +58,12 @@ TEST_CASE("a guest under KVM with a config drive and a kernel of its own") {
     check_golden("kvm_kernel.xml", domain_xml(s));
 }
 
-TEST_CASE("offloads are left on where the kernel does the work") {
-    CHECK(domain_xml(tiny()).find("csum='off'") == std::string::npos);
-}
+TEST_CASE("offloads are left on where the kernel does the work") { CHECK(domain_xml(tiny()).find("csum='off'") == std::string::npos); }
 
 TEST_CASE("nothing that a user can choose leaves its place in the document") {
     DomainSpec s = tiny();
-    for (std::string* field : {&s.title, &s.flavor_name, &s.project_id, &s.user_id, &s.image_id, &s.command_line, &s.nic_model, &s.disk_bus, &s.machine})
+    for (std::string* field :
+         {&s.title, &s.flavor_name, &s.project_id, &s.user_id, &s.image_id, &s.command_line, &s.nic_model, &s.disk_bus, &s.machine})
         *field = "'/><injected a=\"</domain>\n\x01\xef\xbf\xbf&";
     s.kernel = "/k";
     const std::string xml = domain_xml(s);

@@ -61,10 +61,12 @@ TEST_CASE("an image that refers to other files is refused whatever the image ser
     const testing::TempDir directory;
     SystemCommandRunner runner;
     QemuImg qemu_img(runner);
-    const std::string plain = directory.path() + "/plain.qcow2", overlay = directory.path() + "/overlay.qcow2", data = directory.path() + "/data.qcow2";
+    const std::string plain = directory.path() + "/plain.qcow2", overlay = directory.path() + "/overlay.qcow2",
+                      data = directory.path() + "/data.qcow2";
     runner.check({"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", plain, "10M"});
     runner.check({"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", "/etc/passwd", overlay, "10M"});
-    runner.check({"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file=" + directory.path() + "/x.raw,data_file_raw=on", data, "10M"});
+    runner.check(
+        {"/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", "-o", "data_file=" + directory.path() + "/x.raw,data_file_raw=on", data, "10M"});
     CHECK(qemu_img.info(plain, "qcow2").virtual_size == 10 << 20);
     CHECK_NOTHROW(refuse_references(qemu_img.info(plain, "qcow2")));
     CHECK_THROWS_WITH_AS(refuse_references(qemu_img.info(overlay, "qcow2")), "The image refers to a backing file", Error);
@@ -117,9 +119,11 @@ TEST_CASE("the record comes back as it was") {
 }
 
 TEST_CASE("a desired server that would be a path is refused") {
-    json::object server = parse_json(R"({"id": "11111111-2222-4333-8444-555555555555", "name": "instance-00000001", "generation": 1, "power": "running",
+    json::object server =
+        parse_json(R"({"id": "11111111-2222-4333-8444-555555555555", "name": "instance-00000001", "generation": 1, "power": "running",
         "flavor": {"vcpus": 1, "ram_mb": 128, "disk_gb": 1}, "image": {"id": "21111111-2222-4333-8444-555555555555", "disk_format": "qcow2"},
-        "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "FA-16-3E-00-00-01", "mtu": 1450}]})").as_object();
+        "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "FA-16-3E-00-00-01", "mtu": 1450}]})")
+            .as_object();
     CHECK(desired_server(server).ports[0].mac == "fa:16:3e:00:00:01");
     json::object bad = server;
     bad["id"] = "../../../../etc";

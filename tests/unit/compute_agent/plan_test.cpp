@@ -27,7 +27,13 @@ struct Case {
         domain.run = 7;
     }
     Decision decide() const {
-        return plan({.desired = desired, .record = record, .domain = domain, .epoch = this_boot, .now = now, .shutdown_limit = 60 * second, .leftovers = leftovers});
+        return plan({.desired = desired,
+                     .record = record,
+                     .domain = domain,
+                     .epoch = this_boot,
+                     .now = now,
+                     .shutdown_limit = 60 * second,
+                     .leftovers = leftovers});
     }
     Action action() const { return decide().action; }
     void off(bool crashed = false) {

@@ -47,13 +47,19 @@ public:
         inner_->start_paused(spec);
         count();
     }
-    void resume(const std::string& id) override { around([&] { inner_->resume(id); }); }
+    void resume(const std::string& id) override {
+        around([&] { inner_->resume(id); });
+    }
     void ask_shutdown(const std::string& id) override {
         if (deaf) return;
         around([&] { inner_->ask_shutdown(id); });
     }
-    void destroy(const std::string& id) override { around([&] { inner_->destroy(id); }); }
-    void remove(const std::string& id) override { around([&] { inner_->remove(id); }); }
+    void destroy(const std::string& id) override {
+        around([&] { inner_->destroy(id); });
+    }
+    void remove(const std::string& id) override {
+        around([&] { inner_->remove(id); });
+    }
     bool needs_storage() const override { return true; }
     void on_event(std::function<void()>) override {}
 
@@ -66,7 +72,8 @@ private:
     void count() {
         if (until_end > 0 && --until_end == 0) throw Ended{};
     }
-    template <class F> void around(F&& f) {
+    template <class F>
+    void around(F&& f) {
         count();
         f();
         count();
@@ -111,15 +118,22 @@ struct Node {
         ServersOptions o;
         o.directory = directory.path() + "/instances";
         o.scratch = directory.path();
-        servers = std::make_unique<Servers>(o, hypervisor, *images, qemu_img, ovs, runner, [](const std::string&) { return json::object{{"meta_data", json::object{}}}; },
-                                            epoch, [this] { return now; });
+        servers = std::make_unique<Servers>(
+            o, hypervisor, *images, qemu_img, ovs, runner,
+            [](const std::string&) {
+                return json::object{{"meta_data", json::object{}}};
+            },
+            epoch, [this] { return now; });
     }
 
     json::object desired(std::string_view power, std::int64_t generation = 1) const {
         return parse_json(R"({"id": ")" + std::string(server_id) + R"(", "name": "instance-00000001", "generation": )" + std::to_string(generation) +
-                          R"(, "power": ")" + std::string(power) + R"(", "vif_plugged": true, "flavor": {"name": "f", "vcpus": 1, "ram_mb": 128, "disk_gb": 1},
-            "image": {"id": ")" + image_id + R"(", "disk_format": ")" + disk_format + R"(", "size": )" + std::to_string(content.size()) + R"(},
-            "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "fa:16:3e:00:00:01"}], "config_drive": true, "tasks": []})").as_object();
+                          R"(, "power": ")" + std::string(power) +
+                          R"(", "vif_plugged": true, "flavor": {"name": "f", "vcpus": 1, "ram_mb": 128, "disk_gb": 1},
+            "image": {"id": ")" +
+                          image_id + R"(", "disk_format": ")" + disk_format + R"(", "size": )" + std::to_string(content.size()) + R"(},
+            "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "fa:16:3e:00:00:01"}], "config_drive": true, "tasks": []})")
+            .as_object();
     }
 
     json::object pass_once(const json::object& server) {
@@ -146,7 +160,9 @@ struct Node {
 
     std::string state(const json::object& server) { return string_or(pass(server), "state"); }
     std::string file(const std::string& name) const { return directory.path() + "/instances/" + server_id + "/" + name; }
-    bool clean() { return !fs::exists(file("record.json")) && !fs::exists(directory.path() + "/instances/" + server_id) && hypervisor.list().empty(); }
+    bool clean() {
+        return !fs::exists(file("record.json")) && !fs::exists(directory.path() + "/instances/" + server_id) && hypervisor.list().empty();
+    }
 };
 
 }  // namespace

@@ -34,7 +34,8 @@ std::string message_of(const std::function<void()>& fn) {
 
 struct File {
     std::string path;
-    explicit File(std::string_view content) : path((std::filesystem::temp_directory_path() / ("pilvi-config-" + std::to_string(::getpid()) + ".toml")).string()) {
+    explicit File(std::string_view content)
+        : path((std::filesystem::temp_directory_path() / ("pilvi-config-" + std::to_string(::getpid()) + ".toml")).string()) {
         write_file(path, content);
     }
     ~File() { ::unlink(path.c_str()); }

@@ -124,7 +124,8 @@ TEST_CASE("many threads share a client and a server") {
         threads.emplace_back([&, t] {
             for (int i = 0; i < 200; ++i) {
                 const std::string path = "/" + std::to_string(t) + "/" + std::to_string(i);
-                if (client.send({.method = "POST", .url = s.url(path), .body = std::string(static_cast<std::size_t>(i), 'x')}).body == "POST " + path) ++good;
+                if (client.send({.method = "POST", .url = s.url(path), .body = std::string(static_cast<std::size_t>(i), 'x')}).body == "POST " + path)
+                    ++good;
             }
         });
     for (std::thread& t : threads) t.join();

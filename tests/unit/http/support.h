@@ -100,7 +100,8 @@ inline long peak_kib() {
     return usage.ru_maxrss;
 }
 
-template <class F> bool eventually(F&& fn, std::chrono::milliseconds limit = 10s) {
+template <class F>
+bool eventually(F&& fn, std::chrono::milliseconds limit = 10s) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (std::chrono::steady_clock::now() < end) {
         if (fn()) return true;

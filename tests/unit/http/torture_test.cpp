@@ -41,7 +41,8 @@ const std::string requests[] = {
     "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n" + std::string(5000, 'y'),
     "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nT: 1\r\n\r\n",
     "PUT /stream HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n" + std::string(60000, 'y'),
-    "PUT /stream?half HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n" + std::string(4096, 'q') + "\r\n1000\r\n" + std::string(4096, 'q') + "\r\n0\r\n\r\n",
+    "PUT /stream?half HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1000\r\n" + std::string(4096, 'q') + "\r\n1000\r\n" +
+        std::string(4096, 'q') + "\r\n0\r\n\r\n",
     "GET /park?a HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /park?b HTTP/1.1\r\nHost: a\r\n\r\n",
     "GET /file HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -81,7 +81,8 @@ TEST_CASE("assignments in effect") {
     CHECK(count(all, "w", "a", "member") == 0);
     CHECK(count(all, "w", "b", "member") == 1);
     CHECK(count(all, "w", "c", "reader") == 1);
-    const auto of_group = std::find_if(all.begin(), all.end(), [](const Effective& e) { return e.assignment.actor_id == "v" && e.assignment.target_id == "a"; });
+    const auto of_group =
+        std::find_if(all.begin(), all.end(), [](const Effective& e) { return e.assignment.actor_id == "v" && e.assignment.target_id == "a"; });
     REQUIRE(of_group != all.end());
     CHECK(of_group->group_id == "g");
     CHECK(of_group->from == Target::domain);

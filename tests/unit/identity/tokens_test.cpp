@@ -35,15 +35,29 @@ struct Vector {
 };
 const Vector vectors[] = {
     {{user, Method::password, Scope::project, project, 1'700'000'000'250'000, {audit}, ""},
-     "9602" + user_bytes + "0292c3c410fedcba9876543210fedcba9876543210cb41d954fc40100000" "91" + audit_bytes},
+     "9602" + user_bytes +
+         "0292c3c410fedcba9876543210fedcba9876543210cb41d954fc40100000"
+         "91" +
+         audit_bytes},
     {{user, Method::password | Method::token, Scope::domain, "default", 1'700'000'000'000'000, {audit, audit}, ""},
-     "9601" + user_bytes + "06a764656661756c74cb41d954fc40000000" "92" + audit_bytes + audit_bytes},
+     "9601" + user_bytes +
+         "06a764656661756c74cb41d954fc40000000"
+         "92" +
+         audit_bytes + audit_bytes},
     {{user, Method::password, Scope::system, "", 1'700'000'000'000'000, {audit}, ""},
-     "9608" + user_bytes + "02a3616c6ccb41d954fc40000000" "91" + audit_bytes},
+     "9608" + user_bytes +
+         "02a3616c6ccb41d954fc40000000"
+         "91" +
+         audit_bytes},
     {{"admin", Method::password, Scope::none, "", 1'700'000'000'000'000, {audit}, ""},
-     "950092c2a561646d696e02cb41d954fc40000000" "91" + audit_bytes},
+     "950092c2a561646d696e02cb41d954fc40000000"
+     "91" +
+         audit_bytes},
     {{user, Method::application_credential, Scope::project, project, 1'700'000'000'000'000, {audit}, user},
-     "9709" + user_bytes + "2092c3c410fedcba9876543210fedcba9876543210cb41d954fc40000000" "91" + audit_bytes + user_bytes},
+     "9709" + user_bytes +
+         "2092c3c410fedcba9876543210fedcba9876543210cb41d954fc40000000"
+         "91" +
+         audit_bytes + user_bytes},
 };
 
 }  // namespace

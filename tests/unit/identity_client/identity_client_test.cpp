@@ -26,7 +26,8 @@ struct Cloud final : http::Handler {
     http::Response refuse(int status, std::string_view) override { return {.status = status}; }
     http::Response handle(http::Request& r) override {
         if (r.path == "/v3/auth/tokens" && r.method == "POST") return login(r);
-        if (r.headers.get("X-Auth-Token") != valid) return {.status = 401, .body = R"({"error": {"code": 401, "message": "no", "title": "Unauthorized"}})"};
+        if (r.headers.get("X-Auth-Token") != valid)
+            return {.status = 401, .body = R"({"error": {"code": 401, "message": "no", "title": "Unauthorized"}})"};
         if (r.path == "/v3/auth/tokens") return check(r);
         return other(r);
     }
@@ -40,8 +41,9 @@ struct Cloud final : http::Handler {
         const json::array endpoints{{{"interface", "public"}, {"region_id", "RegionOne"}, {"url", "http://public:9696/"}},
                                     {{"interface", "internal"}, {"region_id", "RegionTwo"}, {"url", "http://two:9696"}},
                                     {{"interface", "internal"}, {"region_id", "RegionOne"}, {"url", "http://one:9696/"}}};
-        const json::array catalog{{{"type", "network"}, {"endpoints", endpoints}},
-                                  {{"type", "image"}, {"endpoints", json::array{{{"interface", "public"}, {"region", "RegionOne"}, {"url", "http://img"}}}}}};
+        const json::array catalog{
+            {{"type", "network"}, {"endpoints", endpoints}},
+            {{"type", "image"}, {"endpoints", json::array{{{"interface", "public"}, {"region", "RegionOne"}, {"url", "http://img"}}}}}};
         response.body = to_text(json::object{{"token", {{"expires_at", iso8601_micros(now_micros() + life)}, {"catalog", catalog}}}});
         return response;
     }
@@ -50,12 +52,11 @@ struct Cloud final : http::Handler {
         if (r.headers.get("X-Subject-Token") == "broken") return {.status = 500};
         if (r.headers.get("X-Subject-Token") != "alice") return {.status = 404};
         const json::object domain{{"id", "default"}, {"name", "Default"}};
-        return {.body = to_text(json::object{
-                    {"token",
-                     {{"user", {{"id", "u1"}, {"name", "alice"}, {"domain", domain}}},
-                      {"project", {{"id", "p1"}, {"name", "demo"}, {"domain", domain}}},
-                      {"roles", json::array{{{"id", "r1"}, {"name", "member"}}, {{"id", "r2"}, {"name", "reader"}}}},
-                      {"expires_at", iso8601_micros(now_micros() + life)}}}})};
+        return {.body = to_text(json::object{{"token",
+                                              {{"user", {{"id", "u1"}, {"name", "alice"}, {"domain", domain}}},
+                                               {"project", {{"id", "p1"}, {"name", "demo"}, {"domain", domain}}},
+                                               {"roles", json::array{{{"id", "r1"}, {"name", "member"}}, {{"id", "r2"}, {"name", "reader"}}}},
+                                               {"expires_at", iso8601_micros(now_micros() + life)}}}})};
     }
 };
 
@@ -118,10 +119,14 @@ TEST_CASE("error envelopes of every style") {
     };
     const Row rows[] = {
         {404, R"({"error": {"code": 404, "message": "Could not find user", "title": "Not Found"}})", Errc::not_found, "Could not find user", ""},
-        {404, R"({"itemNotFound": {"code": 404, "message": "Instance x could not be found."}})", Errc::not_found, "Instance x could not be found.", ""},
+        {404, R"({"itemNotFound": {"code": 404, "message": "Instance x could not be found."}})", Errc::not_found, "Instance x could not be found.",
+         ""},
         {409, R"({"NeutronError": {"type": "IpAddressInUse", "message": "in use", "detail": ""}})", Errc::conflict, "in use", "IpAddressInUse"},
-        {400, R"({"errors": [{"status": 400, "title": "Bad Request", "detail": "JSON does not validate"}]})", Errc::bad_request, "JSON does not validate", ""},
-        {403, "<html>\n <head>\n  <title>403 Forbidden</title>\n </head>\n <body>\n  <h1>403 Forbidden</h1>\n  Image &lt;x&gt; is protected<br /><br />\n\n\n\n </body>\n</html>",
+        {400, R"({"errors": [{"status": 400, "title": "Bad Request", "detail": "JSON does not validate"}]})", Errc::bad_request,
+         "JSON does not validate", ""},
+        {403,
+         "<html>\n <head>\n  <title>403 Forbidden</title>\n </head>\n <body>\n  <h1>403 Forbidden</h1>\n  Image &lt;x&gt; is protected<br /><br "
+         "/>\n\n\n\n </body>\n</html>",
          Errc::forbidden, "Image <x> is protected", ""},
         {413, "too much", Errc::too_large, "too much", ""},
         {503, "", Errc::unavailable, "http://u answered 503 Service Unavailable", ""},

@@ -30,10 +30,9 @@ std::string big(std::string bytes, std::size_t at, std::uint64_t value, std::siz
 }  // namespace
 
 TEST_CASE("formats by their signature") {
-    const std::pair<const char*, const char*> samples[] = {{"plain.qcow2", "qcow2"}, {"backing.qcow2", "qcow2"}, {"sparse.vmdk", "vmdk"},
-                                                           {"stream.vmdk", "vmdk"},  {"flat.vmdk", "vmdk"},      {"d.vdi", "vdi"},
-                                                           {"dynamic.vhd", "vhd"},   {"footer.vhd", "vhd"},      {"d.qed", "qed"},
-                                                           {"d.qcow", "qcow"}};
+    const std::pair<const char*, const char*> samples[] = {
+        {"plain.qcow2", "qcow2"}, {"backing.qcow2", "qcow2"}, {"sparse.vmdk", "vmdk"}, {"stream.vmdk", "vmdk"}, {"flat.vmdk", "vmdk"},
+        {"d.vdi", "vdi"},         {"dynamic.vhd", "vhd"},     {"footer.vhd", "vhd"},   {"d.qed", "qed"},        {"d.qcow", "qcow"}};
     for (const auto& [name, format] : samples) {
         CAPTURE(name);
         CHECK(inspect(sample(name)).format == format);

@@ -19,8 +19,10 @@ Errc code_of(std::string_view body, bool old_dialect = false) {
 }  // namespace
 
 TEST_CASE("both dialects") {
-    const auto changes = image::parse_patch(parse_json(R"([{"op": "replace", "path": "/name", "value": "n"}, {"op": "add", "path": "/a~1b~0", "value": "x"},
-                                                          {"op": "remove", "path": "/hw_x"}])"), false);
+    const auto changes =
+        image::parse_patch(parse_json(R"([{"op": "replace", "path": "/name", "value": "n"}, {"op": "add", "path": "/a~1b~0", "value": "x"},
+                                                          {"op": "remove", "path": "/hw_x"}])"),
+                           false);
     REQUIRE(changes.size() == 3);
     CHECK(changes[0].op == Change::Op::replace);
     CHECK(changes[0].value == "n");
@@ -33,14 +35,26 @@ TEST_CASE("both dialects") {
 }
 
 TEST_CASE("what is refused") {
-    for (const char* body : {R"({})", R"([1])", R"([{}])", R"([{"op": "test", "path": "/name"}])", R"([{"op": "add", "value": 1}])",
-                             R"([{"op": "add", "path": "name", "value": "x"}])", R"([{"op": "add", "path": "/name/", "value": "x"}])",
-                             R"([{"op": "add", "path": "/a//b", "value": "x"}])", R"([{"op": "add", "path": "/a/b", "value": "x"}])",
-                             R"([{"op": "add", "path": "/a~2", "value": "x"}])", R"([{"op": "add", "path": "/a~", "value": "x"}])",
-                             R"([{"op": "add", "path": "/", "value": "x"}])", R"([{"op": "add", "path": "/x"}])", R"([{"op": "add", "path": "/x", "value": 5}])",
-                             R"([{"op": "replace", "path": "/min_ram", "value": "x"}])", R"([{"op": "replace", "path": "/min_ram", "value": -1}])",
-                             R"([{"op": "replace", "path": "/visibility", "value": "secret"}])", R"([{"op": "replace", "path": "/tags", "value": [1]}])",
-                             R"([{"op": "replace", "path": "/protected", "value": "true"}])", R"([{"op": 1, "path": 2}])"}) {
+    for (const char* body : {R"({})",
+                             R"([1])",
+                             R"([{}])",
+                             R"([{"op": "test", "path": "/name"}])",
+                             R"([{"op": "add", "value": 1}])",
+                             R"([{"op": "add", "path": "name", "value": "x"}])",
+                             R"([{"op": "add", "path": "/name/", "value": "x"}])",
+                             R"([{"op": "add", "path": "/a//b", "value": "x"}])",
+                             R"([{"op": "add", "path": "/a/b", "value": "x"}])",
+                             R"([{"op": "add", "path": "/a~2", "value": "x"}])",
+                             R"([{"op": "add", "path": "/a~", "value": "x"}])",
+                             R"([{"op": "add", "path": "/", "value": "x"}])",
+                             R"([{"op": "add", "path": "/x"}])",
+                             R"([{"op": "add", "path": "/x", "value": 5}])",
+                             R"([{"op": "replace", "path": "/min_ram", "value": "x"}])",
+                             R"([{"op": "replace", "path": "/min_ram", "value": -1}])",
+                             R"([{"op": "replace", "path": "/visibility", "value": "secret"}])",
+                             R"([{"op": "replace", "path": "/tags", "value": [1]}])",
+                             R"([{"op": "replace", "path": "/protected", "value": "true"}])",
+                             R"([{"op": 1, "path": 2}])"}) {
         CAPTURE(body);
         CHECK(code_of(body) == Errc::bad_request);
     }

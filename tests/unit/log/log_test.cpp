@@ -9,7 +9,8 @@ using namespace pilvi;
 
 namespace {
 // What `fn` writes to standard error.
-template <class F> std::string captured(F&& fn) {
+template <class F>
+std::string captured(F&& fn) {
     int ends[2];
     REQUIRE(::pipe(ends) == 0);
     const int saved = ::dup(STDERR_FILENO);

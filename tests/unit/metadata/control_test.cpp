@@ -59,8 +59,16 @@ TEST_CASE("listening sockets are handed over and taken back") {
     std::mutex mutex;
     std::vector<std::string> events;
     {
-        Control control(path, {.adopt = [&](UniqueFd, const std::string& id) { std::lock_guard lock(mutex); events.push_back("adopt " + id); },
-                               .forget = [&](const std::string& id) { std::lock_guard lock(mutex); events.push_back("forget " + id); }});
+        Control control(path, {.adopt =
+                                   [&](UniqueFd, const std::string& id) {
+                                       std::lock_guard lock(mutex);
+                                       events.push_back("adopt " + id);
+                                   },
+                               .forget =
+                                   [&](const std::string& id) {
+                                       std::lock_guard lock(mutex);
+                                       events.push_back("forget " + id);
+                                   }});
         UniqueFd listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
         sockaddr_in any{};
         any.sin_family = AF_INET;
@@ -79,7 +87,8 @@ TEST_CASE("listening sockets are handed over and taken back") {
         CHECK(client.ask(R"({"op":"add","network":")" + at_router + "\"}", listening.get()) == "{\"ok\":true}\n");
         CHECK(client.ask(R"({"op":"remove","network":")" + at_router + "\"}") == "{\"ok\":true}\n");
         CHECK(client.ask(std::string(R"({"op":"remove","network":")") + network + "\"}") == "{\"ok\":true}\n");
-        for (const char* bad : {"", "x", "[]", "{}", R"({"op":"add","network":"../x"})", R"({"op":"drop","network":"aaaaaaaa-0000-4000-8000-000000000001"})"}) {
+        for (const char* bad :
+             {"", "x", "[]", "{}", R"({"op":"add","network":"../x"})", R"({"op":"drop","network":"aaaaaaaa-0000-4000-8000-000000000001"})"}) {
             CHECK_MESSAGE(client.ask(bad).starts_with("{\"error\""), bad);
         }
         CHECK(client.ask(R"({"op":"list"})") == "{\"networks\":[]}\n");

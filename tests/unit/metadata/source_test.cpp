@@ -36,19 +36,22 @@ struct Cloud {
             R"({"ports":[{"id":"x","device_id":")" + device + R"(","device_owner":")" + owner + R"(","project_id":")" + project + R"("}]})";
     }
     void add_server(const std::string& server, const std::string& project, const std::string& name) {
-        answers["http://c/agent/v1/servers/" + server + "/metadata"] =
-            R"({"project_id":")" + project + R"(","meta_data":{"name":")" + name + R"(","hostname":")" + name + R"("},"ec2":{"instance-id":"i-)" + name + R"("}})";
+        answers["http://c/agent/v1/servers/" + server + "/metadata"] = R"({"project_id":")" + project + R"(","meta_data":{"name":")" + name +
+                                                                       R"(","hostname":")" + name + R"("},"ec2":{"instance-id":"i-)" + name +
+                                                                       R"("}})";
     }
     Source source() {
-        return Source({.network_url = "http://n", .compute_url = "http://c"},
-                      [this](const std::string& url) -> std::optional<json::value> {
-                          ++asked;
-                          if (away) throw Error(Errc::unavailable, "nobody answers");
-                          auto found = answers.find(url);
-                          if (found == answers.end()) return url.find("/ports?") != std::string::npos ? std::optional(parse_json(R"({"ports":[]})")) : std::nullopt;
-                          return parse_json(found->second);
-                      },
-                      [this] { return now; });
+        return Source(
+            {.network_url = "http://n", .compute_url = "http://c"},
+            [this](const std::string& url) -> std::optional<json::value> {
+                ++asked;
+                if (away) throw Error(Errc::unavailable, "nobody answers");
+                auto found = answers.find(url);
+                if (found == answers.end())
+                    return url.find("/ports?") != std::string::npos ? std::optional(parse_json(R"({"ports":[]})")) : std::nullopt;
+                return parse_json(found->second);
+            },
+            [this] { return now; });
     }
 };
 

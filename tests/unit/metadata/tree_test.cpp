@@ -18,7 +18,8 @@ json::object server() {
       "network_data": {"links": [], "networks": [], "services": []},
       "ec2": {"ami-id": "ami-00000001", "instance-id": "i-00000001", "reservation-id": "r-1", "instance-type": "m1.tiny", "local-ipv4": "10.0.0.11",
               "public-ipv4": "", "security-groups": ["default", "web"], "kernel-id": null, "ramdisk-id": null,
-              "block-device-mapping": {"ami": "vda", "root": "/dev/vda"}}})").as_object();
+              "block-device-mapping": {"ami": "vda", "root": "/dev/vda"}}})")
+        .as_object();
 }
 
 std::string get(const json::object& document, std::string_view path) {
@@ -89,9 +90,10 @@ TEST_CASE("the EC2 tree") {
     CHECK(root_listing() == "1.0\n2007-01-19\n2007-03-01\n2007-08-29\n2007-10-10\n2007-12-15\n2008-02-01\n2008-09-01\n2009-04-04\nlatest");
     CHECK(get(document, "/ec2") == root_listing());
     CHECK(get(document, "/latest") == "meta-data/\nuser-data");
-    CHECK(get(document, "/latest/meta-data/") ==
-          "ami-id\nami-launch-index\nami-manifest-path\nblock-device-mapping/\nhostname\ninstance-action\ninstance-id\ninstance-type\nlocal-hostname\n"
-          "local-ipv4\nplacement/\npublic-hostname\npublic-ipv4\npublic-keys/\nreservation-id\nsecurity-groups");
+    CHECK(
+        get(document, "/latest/meta-data/") ==
+        "ami-id\nami-launch-index\nami-manifest-path\nblock-device-mapping/\nhostname\ninstance-action\ninstance-id\ninstance-type\nlocal-hostname\n"
+        "local-ipv4\nplacement/\npublic-hostname\npublic-ipv4\npublic-keys/\nreservation-id\nsecurity-groups");
     CHECK(get(document, "/1.0/meta-data") ==
           "ami-id\nami-launch-index\nami-manifest-path\nhostname\ninstance-id\nlocal-ipv4\npublic-keys/\nreservation-id\nsecurity-groups");
     CHECK(get(document, "/latest/meta-data/instance-id") == "i-00000001");

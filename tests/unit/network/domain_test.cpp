@@ -64,7 +64,8 @@ TEST_CASE("pools are checked against the subnet and one another") {
 }
 
 TEST_CASE("offsets and addresses are inverse") {
-    for (const auto& [net, address] : {std::pair{"10.0.0.0/8", "10.255.255.254"}, {"10.1.2.128/25", "10.1.2.129"}, {"fd00::/64", "fd00::f816:3eff:fe00:1"}}) {
+    for (const auto& [net, address] :
+         {std::pair{"10.0.0.0/8", "10.255.255.254"}, {"10.1.2.128/25", "10.1.2.129"}, {"fd00::/64", "fd00::f816:3eff:fe00:1"}}) {
         CHECK(at_offset(cidr(net), offset_of(cidr(net), ip(address))) == ip(address));
     }
     CHECK(eui64(cidr("fd00::/64"), "fa:16:3e:01:02:03").text() == "fd00::f816:3eff:fe01:203");
@@ -127,7 +128,8 @@ TEST_CASE("the key of a rule is the same for the same meaning") {
     };
     CHECK(key(R"({"ethertype": "IPv4", "protocol": "tcp"})") == key(R"({"ethertype": "IPv4", "protocol": "6"})"));
     CHECK(key(R"({"ethertype": "IPv4", "remote_ip_prefix": "0.0.0.0/0"})") == key(R"({"ethertype": "IPv4"})"));
-    CHECK(key(R"({"ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1, "port_range_max": 65535})") == key(R"({"ethertype": "IPv4", "protocol": "tcp"})"));
+    CHECK(key(R"({"ethertype": "IPv4", "protocol": "tcp", "port_range_min": 1, "port_range_max": 65535})") ==
+          key(R"({"ethertype": "IPv4", "protocol": "tcp"})"));
     CHECK(key(R"({"ethertype": "IPv6", "protocol": "icmp"})") == key(R"({"ethertype": "IPv6", "protocol": "ipv6-icmp"})"));
     CHECK(key(R"({"ethertype": "IPv4", "protocol": "tcp"})") != key(R"({"ethertype": "IPv6", "protocol": "tcp"})"));
     CHECK(key(R"({"ethertype": "IPv4", "remote_ip_prefix": "10.0.0.1/24"})") == key(R"({"ethertype": "IPv4", "remote_ip_prefix": "10.0.0.0/24"})"));
@@ -151,13 +153,17 @@ TEST_CASE("subnets are completed or refused") {
     CHECK(refused(R"({"ip_version": 4, "cidr": "127.0.0.0/24", "enable_dhcp": true})") == "InvalidInput");
     CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.255"})", true) == "InvalidInput");
     CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "fd00::1"})", true) == "InvalidInput");
-    CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.5", "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.9"}]})", true) ==
-          "GatewayConflictWithAllocationPools");
+    CHECK(refused(
+              R"({"ip_version": 4, "cidr": "10.0.0.0/24", "gateway_ip": "10.0.0.5", "allocation_pools": [{"start": "10.0.0.2", "end": "10.0.0.9"}]})",
+              true) == "GatewayConflictWithAllocationPools");
     CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "dns_nameservers": ["fd00::1"]})") == "InvalidInput");
     CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "dns_nameservers": ["1.1.1.1", "1.1.1.1"]})") == "HTTPBadRequest");
     CHECK(refused(R"({"ip_version": 4, "cidr": "10.0.0.0/24", "ipv6_ra_mode": "slaac"})") == "InvalidInput");
-    CHECK(refused(R"({"ip_version": 6, "cidr": "fd00::/64", "enable_dhcp": true, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "dhcpv6-stateful"})") == "InvalidInput");
-    CHECK(refused(R"({"ip_version": 6, "cidr": "fd00::/80", "enable_dhcp": true, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"})") == "InvalidInput");
+    CHECK(
+        refused(R"({"ip_version": 6, "cidr": "fd00::/64", "enable_dhcp": true, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "dhcpv6-stateful"})") ==
+        "InvalidInput");
+    CHECK(refused(R"({"ip_version": 6, "cidr": "fd00::/80", "enable_dhcp": true, "ipv6_ra_mode": "slaac", "ipv6_address_mode": "slaac"})") ==
+          "InvalidInput");
     CHECK(type_of([] { convert_subnet_cidr("10.0.0.0"); }) == "HTTPBadRequest");
 }
 

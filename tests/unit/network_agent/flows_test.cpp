@@ -13,7 +13,12 @@ namespace {
 AddressPair pair(const char* address, const char* mac) { return {.address = *Cidr::parse(address), .mac = mac}; }
 
 WiredPort guest(int ofport, int vlan, const char* mac, const char* address) {
-    return {.id = "p" + std::to_string(ofport), .ofport = ofport, .vlan = vlan, .mac = mac, .filtered = true, .addresses = {pair(address, mac)},
+    return {.id = "p" + std::to_string(ofport),
+            .ofport = ofport,
+            .vlan = vlan,
+            .mac = mac,
+            .filtered = true,
+            .addresses = {pair(address, mac)},
             .security_groups = {"g"}};
 }
 
@@ -35,7 +40,8 @@ FlowSet rules_of(const std::vector<SecurityRule>& rules, std::map<std::string, s
     FlowSet flows;
     ConjunctionIds ids;
     std::map<std::string, std::string> unused;
-    compile_rules(flows, guest(5, 1, "fa:16:3e:00:00:05", "10.0.0.5"), {{"g", {.rules = rules, .members = std::move(members)}}}, ids, refused ? *refused : unused);
+    compile_rules(flows, guest(5, 1, "fa:16:3e:00:00:05", "10.0.0.5"), {{"g", {.rules = rules, .members = std::move(members)}}}, ids,
+                  refused ? *refused : unused);
     return flows;
 }
 
@@ -90,8 +96,17 @@ TEST_CASE("a rule that is not understood allows nothing and says why") {
     SecurityRule both = rule(true);
     both.remote_group = "g";
     both.remote_prefix = Cidr::parse("10.0.0.0/8");
-    std::vector<SecurityRule> bad = {prefix, unknown_group, both, rule(true, "nonsense"), rule(true, "256"), rule(true, "tcp", 90, 80), rule(true, "tcp", 1, 70000),
-                                     rule(true, "esp", 1, 2), rule(true, "", 1, 2), rule(true, "icmp", 300, {}), rule(true, "icmp", {}, 3)};
+    std::vector<SecurityRule> bad = {prefix,
+                                     unknown_group,
+                                     both,
+                                     rule(true, "nonsense"),
+                                     rule(true, "256"),
+                                     rule(true, "tcp", 90, 80),
+                                     rule(true, "tcp", 1, 70000),
+                                     rule(true, "esp", 1, 2),
+                                     rule(true, "", 1, 2),
+                                     rule(true, "icmp", 300, {}),
+                                     rule(true, "icmp", {}, 3)};
     CHECK(rules_of(bad, &refused).empty());
     CHECK(refused.size() == bad.size());
     FlowSet flows;
@@ -104,7 +119,8 @@ TEST_CASE("a rule that is not understood allows nothing and says why") {
 TEST_CASE("a remote group is one conjunction, however many members and rules") {
     SecurityRule all = rule(true), ssh = rule(true, "tcp", 22, 22);
     all.remote_group = ssh.remote_group = "g";
-    FlowSet flows = rules_of({all, ssh}, nullptr, {*Cidr::parse("10.0.0.5"), *Cidr::parse("10.0.0.6"), *Cidr::parse("10.9.0.0/16"), *Cidr::parse("2001:db8::1")});
+    FlowSet flows =
+        rules_of({all, ssh}, nullptr, {*Cidr::parse("10.0.0.5"), *Cidr::parse("10.0.0.6"), *Cidr::parse("10.9.0.0/16"), *Cidr::parse("2001:db8::1")});
     CHECK(flow_file(flows) ==
           "table=82,priority=70,reg5=5,ct_state=+est-rel-rpl,conj_id=1,ip,actions=output:5\n"
           "table=82,priority=70,reg5=5,ct_state=+new-est,conj_id=1,ip,actions=ct(commit,zone=1),output:5\n"
@@ -144,12 +160,14 @@ TEST_CASE("frames go where the network's ports are") {
     WiredPort other{.id = "o", .ofport = 8, .vlan = 2, .mac = "fa:16:3e:00:00:08", .filtered = false};
     FlowSet flows = compile_integration({{.vlan = 1, .remote = WiredNetwork::Remote::tunnel, .remote_ofport = 2, .segmentation_id = 1001},
                                          {.vlan = 2, .remote = WiredNetwork::Remote::flat, .remote_ofport = 3, .bridge = "br-ex"}},
-                                        {a, b, dhcp, other}, {}, ids).flows;
+                                        {a, b, dhcp, other}, {}, ids)
+                        .flows;
     CHECK(with(flows, "table=94") ==
           "table=94,priority=0 -> drop\n"
           "table=94,priority=10,reg6=1 -> output:7,push_vlan:0x8100,set_field:4097->vlan_vid,output:2\n"
           "table=94,priority=10,reg6=2 -> output:8,push_vlan:0x8100,set_field:4098->vlan_vid,output:3\n"
-          "table=94,priority=15,reg6=1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 -> load:5->NXM_NX_REG5[],resubmit(,81),load:6->NXM_NX_REG5[],resubmit(,81),"
+          "table=94,priority=15,reg6=1,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 -> "
+          "load:5->NXM_NX_REG5[],resubmit(,81),load:6->NXM_NX_REG5[],resubmit(,81),"
           "output:7,push_vlan:0x8100,set_field:4097->vlan_vid,output:2\n"
           "table=94,priority=15,reg6=2,dl_dst=01:00:00:00:00:00/01:00:00:00:00:00 -> output:8,push_vlan:0x8100,set_field:4098->vlan_vid,output:3\n"
           "table=94,priority=20,reg6=1,dl_dst=fa:16:3e:00:00:07 -> output:7\n"
@@ -159,16 +177,20 @@ TEST_CASE("frames go where the network's ports are") {
 }
 
 TEST_CASE("br-tun and provider bridges") {
-    std::vector<WiredNetwork> networks = {{.vlan = 1, .remote = WiredNetwork::Remote::tunnel, .remote_ofport = 2, .segmentation_id = 1001},
-                                          {.vlan = 2, .remote = WiredNetwork::Remote::flat, .remote_ofport = 3, .bridge = "br-ex"},
-                                          {.vlan = 4, .remote = WiredNetwork::Remote::vlan, .remote_ofport = 3, .segmentation_id = 77, .bridge = "br-ex"}};
+    std::vector<WiredNetwork> networks = {
+        {.vlan = 1, .remote = WiredNetwork::Remote::tunnel, .remote_ofport = 2, .segmentation_id = 1001},
+        {.vlan = 2, .remote = WiredNetwork::Remote::flat, .remote_ofport = 3, .bridge = "br-ex"},
+        {.vlan = 4, .remote = WiredNetwork::Remote::vlan, .remote_ofport = 3, .segmentation_id = 77, .bridge = "br-ex"}};
     FlowSet tunnel = compile_tunnel(networks, 1, {20, 21});
     CHECK(tunnel.at("table=4,priority=1,tun_id=1001") == "push_vlan:0x8100,set_field:4097->vlan_vid,resubmit(,10)");
     CHECK(tunnel.at("table=22,priority=1,dl_vlan=1") == "pop_vlan,set_field:1001->tun_id,output:20,output:21");
-    CHECK(with(tunnel, "in_port") == "table=0,priority=1,in_port=1 -> resubmit(,2)\ntable=0,priority=1,in_port=20 -> resubmit(,4)\ntable=0,priority=1,in_port=21 -> resubmit(,4)\n");
+    CHECK(with(tunnel, "in_port") ==
+          "table=0,priority=1,in_port=1 -> resubmit(,2)\ntable=0,priority=1,in_port=20 -> resubmit(,4)\ntable=0,priority=1,in_port=21 -> "
+          "resubmit(,4)\n");
     CHECK_FALSE(compile_tunnel(networks, 1, {}).contains("table=22,priority=1,dl_vlan=1"));
     CHECK(flow_file(compile_provider("br-ex", networks, 9)) ==
-          "table=0,priority=0,actions=NORMAL\ntable=0,priority=2,in_port=9,actions=drop\ntable=0,priority=4,in_port=9,dl_vlan=2,actions=pop_vlan,NORMAL\n"
+          "table=0,priority=0,actions=NORMAL\ntable=0,priority=2,in_port=9,actions=drop\ntable=0,priority=4,in_port=9,dl_vlan=2,actions=pop_vlan,"
+          "NORMAL\n"
           "table=0,priority=4,in_port=9,dl_vlan=4,actions=set_field:4173->vlan_vid,NORMAL\n");
 }
 

@@ -18,7 +18,10 @@ constexpr const char* dhcp_id = "dddddddd-dddd-4ddd-8ddd-dddddddddddd";
 
 Network network() {
     Network n{.id = net, .type = "vxlan", .segmentation_id = 1001, .mtu = 1450};
-    n.subnets = {{.id = sub, .cidr = *Cidr::parse("10.0.0.0/24"), .gateway = IpAddress::parse("10.0.0.1"), .enable_dhcp = true,
+    n.subnets = {{.id = sub,
+                  .cidr = *Cidr::parse("10.0.0.0/24"),
+                  .gateway = IpAddress::parse("10.0.0.1"),
+                  .enable_dhcp = true,
                   .dns_nameservers = {*IpAddress::parse("192.0.2.53"), *IpAddress::parse("2001:db8::53")},
                   .host_routes = {{*Cidr::parse("10.9.0.0/16"), *IpAddress::parse("10.0.0.9")}}}};
     n.dhcp_port = OwnPort{.id = dhcp_id, .mac = "fa:16:3e:00:00:d1", .network_id = net, .fixed_ips = {{sub, *IpAddress::parse("10.0.0.2")}}};
@@ -101,11 +104,16 @@ TEST_CASE("nothing that a user names can become an option") {
 
 TEST_CASE("a router's ruleset and namespace") {
     Router router{.id = "77777777-7777-4777-8777-777777777777"};
-    router.interfaces = {{.id = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", .mac = "fa:16:3e:00:00:01", .network_id = net,
-                          .fixed_ips = {{sub, *IpAddress::parse("10.0.0.1")}}, .subnets = {{.id = sub, .cidr = *Cidr::parse("10.0.0.0/24")}}}};
+    router.interfaces = {{.id = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa",
+                          .mac = "fa:16:3e:00:00:01",
+                          .network_id = net,
+                          .fixed_ips = {{sub, *IpAddress::parse("10.0.0.1")}},
+                          .subnets = {{.id = sub, .cidr = *Cidr::parse("10.0.0.0/24")}}}};
     CHECK(router_ruleset(router) == "table ip pilvi\ndelete table ip pilvi\ntable ip pilvi {\n}\n");
     constexpr const char* external = "33333333-3333-4333-8333-333333333333";
-    router.gateway = OwnPort{.id = "cccccccc-cccc-4ccc-8ccc-cccccccccccc", .mac = "fa:16:3e:00:00:02", .network_id = "99999999-9999-4999-8999-999999999999",
+    router.gateway = OwnPort{.id = "cccccccc-cccc-4ccc-8ccc-cccccccccccc",
+                             .mac = "fa:16:3e:00:00:02",
+                             .network_id = "99999999-9999-4999-8999-999999999999",
                              .fixed_ips = {{external, *IpAddress::parse("172.24.4.10")}},
                              .subnets = {{.id = external, .cidr = *Cidr::parse("172.24.4.0/24"), .gateway = IpAddress::parse("172.24.4.1")}}};
     router.floating_ips = {{"f", *IpAddress::parse("172.24.4.100"), *IpAddress::parse("10.0.0.11"), "p"}};
@@ -162,8 +170,10 @@ TEST_CASE("connections of a floating IP end with its mapping") {
     auto connection = [](const char* os, const char* od, const char* rs, const char* rd) {
         return Connection{*IpAddress::parse(os), *IpAddress::parse(od), *IpAddress::parse(rs), *IpAddress::parse(rd)};
     };
-    Connection in = connection("9.9.9.9", "172.24.4.100", "10.0.0.11", "9.9.9.9"), out = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.100");
-    Connection shared = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.10"), plain = connection("10.0.0.11", "10.1.0.5", "10.1.0.5", "10.0.0.11");
+    Connection in = connection("9.9.9.9", "172.24.4.100", "10.0.0.11", "9.9.9.9"),
+               out = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.100");
+    Connection shared = connection("10.0.0.11", "9.9.9.9", "9.9.9.9", "172.24.4.10"),
+               plain = connection("10.0.0.11", "10.1.0.5", "10.1.0.5", "10.0.0.11");
     CHECK(contradicts(router, in));
     CHECK(contradicts(router, out));
     CHECK_FALSE(contradicts(router, shared));
@@ -176,24 +186,28 @@ TEST_CASE("connections of a floating IP end with its mapping") {
 }
 
 TEST_CASE("a namespace converges from whatever is there") {
-    NamespacePlan plan{.name = "qrouter-x", .devices = {{.inside = "qr-1", .outside = "tap1", .mac = "fa:16:3e:00:00:01", .mtu = 1450, .addresses = {"10.0.0.1/24"}}},
+    NamespacePlan plan{.name = "qrouter-x",
+                       .devices = {{.inside = "qr-1", .outside = "tap1", .mac = "fa:16:3e:00:00:01", .mtu = 1450, .addresses = {"10.0.0.1/24"}}},
                        .routes = {{.destination = "0.0.0.0/0", .via = "10.0.0.254", .device = ""}}};
     NamespaceChanges fresh = plan_namespace(plan, {});
-    CHECK(fresh.outside == std::vector<std::string>{"netns add qrouter-x",
-                                                    "link add tap1 mtu 1450 type veth peer name qr-1 address fa:16:3e:00:00:01 mtu 1450 netns qrouter-x",
-                                                    "link set tap1 up"});
-    CHECK(fresh.inside == std::vector<std::string>{"link set lo up", "addr add 10.0.0.1/24 dev qr-1", "link set qr-1 up", "route replace 0.0.0.0/0 via 10.0.0.254"});
+    CHECK(fresh.outside ==
+          std::vector<std::string>{"netns add qrouter-x",
+                                   "link add tap1 mtu 1450 type veth peer name qr-1 address fa:16:3e:00:00:01 mtu 1450 netns qrouter-x",
+                                   "link set tap1 up"});
+    CHECK(fresh.inside ==
+          std::vector<std::string>{"link set lo up", "addr add 10.0.0.1/24 dev qr-1", "link set qr-1 up", "route replace 0.0.0.0/0 via 10.0.0.254"});
     CHECK(fresh.announce.size() == 1);
-    NamespaceState state{.exists = true, .devices = {{"lo", {.up = true, .addresses = {"127.0.0.1/8"}}},
-                                                     {"qr-1", {.mac = "fa:16:3e:00:00:01", .mtu = 1450, .up = true, .addresses = {"10.0.0.1/24"}}}},
+    NamespaceState state{.exists = true,
+                         .devices = {{"lo", {.up = true, .addresses = {"127.0.0.1/8"}}},
+                                     {"qr-1", {.mac = "fa:16:3e:00:00:01", .mtu = 1450, .up = true, .addresses = {"10.0.0.1/24"}}}},
                          .routes = {"0.0.0.0/0 via 10.0.0.254 dev qr-1"}};
     CHECK(plan_namespace(plan, state).empty());
     state.devices["qr-1"].addresses = {"10.0.0.9/24"};
     state.devices["qr-2"] = {.up = true};
     state.routes = {"0.0.0.0/0 via 10.0.0.7 dev qr-1", "10.8.0.0/16 via 10.0.0.8 dev qr-1"};
-    CHECK(plan_namespace(plan, state).inside ==
-          std::vector<std::string>{"addr del 10.0.0.9/24 dev qr-1", "addr add 10.0.0.1/24 dev qr-1", "link del qr-2", "route replace 0.0.0.0/0 via 10.0.0.254",
-                                   "route del 10.8.0.0/16 via 10.0.0.8 dev qr-1"});
+    CHECK(plan_namespace(plan, state).inside == std::vector<std::string>{"addr del 10.0.0.9/24 dev qr-1", "addr add 10.0.0.1/24 dev qr-1",
+                                                                         "link del qr-2", "route replace 0.0.0.0/0 via 10.0.0.254",
+                                                                         "route del 10.8.0.0/16 via 10.0.0.8 dev qr-1"});
 }
 
 TEST_CASE("local VLANs are remembered in OVSDB") {
@@ -230,7 +244,8 @@ TEST_CASE("tunnels follow the peers") {
     snapshot.ports[old.name] = old;
     std::vector<IpAddress> peers = {*IpAddress::parse("192.0.2.2"), *IpAddress::parse("192.0.2.1")};
     CHECK(text(plan_tunnels(peers, "192.0.2.1", snapshot)) ==
-          "add-port br-tun vxlan-c0000202\nset Interface vxlan-c0000202 type=vxlan options:remote_ip=192.0.2.2 options:local_ip=192.0.2.1 options:key=flow "
+          "add-port br-tun vxlan-c0000202\nset Interface vxlan-c0000202 type=vxlan options:remote_ip=192.0.2.2 options:local_ip=192.0.2.1 "
+          "options:key=flow "
           "options:dst_port=4789 external_ids:pilvi-owner=network-agent\ndel-port vxlan-c0000209\n");
     CHECK(text(plan_tunnels({*IpAddress::parse("192.0.2.9")}, "192.0.2.1", snapshot)).empty());
     CHECK(text(plan_tunnels(peers, "", {})).empty());
@@ -239,8 +254,8 @@ TEST_CASE("tunnels follow the peers") {
 TEST_CASE("own ports that are not wanted and dead ports of guests go, living ones stay") {
     OvsPort own = plugged("tapold", "x");
     own.interfaces[0].external_ids[owner_key] = owner_value;
-    OvsSnapshot snapshot = snapshot_with({own, plugged("tapdead", "gone", 1, net, -1), plugged("tapwaiting", "known", 1, net, -1), plugged("taplive", "gone2"),
-                                          plugged("tapodd", "gone3", 0, nullptr, -1)});
+    OvsSnapshot snapshot = snapshot_with({own, plugged("tapdead", "gone", 1, net, -1), plugged("tapwaiting", "known", 1, net, -1),
+                                          plugged("taplive", "gone2"), plugged("tapodd", "gone3", 0, nullptr, -1)});
     CHECK(text(plan_ports({}, {"known"}, {"tapodd"}, snapshot)) == "--if-exists del-port br-int tapdead\n--if-exists del-port br-int tapold\n");
     CHECK(text(plan_ports({{.device = "tapnew", .port_id = "n", .mac = "fa:16:3e:00:00:01", .network_id = net}}, {}, {}, snapshot_with({}))) ==
           "add-port br-int tapnew\nset Interface tapnew external_ids:iface-id=n external_ids:iface-status=active "
@@ -277,14 +292,17 @@ TEST_CASE("a desired set of another shape is refused whole") {
         CHECK_THROWS_AS(parse_desired(set), Error);
     }
     json::object set = good;
-    set["ports"] = json::array{parse_json(R"({"id":"11111111-1111-4111-8111-111111111111","network_id":"11111111-1111-4111-8111-111111111111","mac_address":"x"})")};
+    set["ports"] = json::array{
+        parse_json(R"({"id":"11111111-1111-4111-8111-111111111111","network_id":"11111111-1111-4111-8111-111111111111","mac_address":"x"})")};
     CHECK_THROWS_AS(parse_desired(set), Error);
 }
 
 TEST_CASE("the fake driver reports everything as wired") {
-    json::object set = parse_json(R"({"networks":[{"id":"n","dhcp_port":{"id":"d"}}],"ports":[{"id":"p","host":"h"},{"id":"q","host":"other"},{"id":"r","host":"h",
+    json::object set =
+        parse_json(R"({"networks":[{"id":"n","dhcp_port":{"id":"d"}}],"ports":[{"id":"p","host":"h"},{"id":"q","host":"other"},{"id":"r","host":"h",
       "admin_state_up":false}],"security_groups":{},"routers":[{"id":"x","gateway":{"port_id":"g"},"interfaces":[{"port_id":"i"}],"floating_ips":[{"id":"f"}]}],
-      "peers":[]})").as_object();
+      "peers":[]})")
+            .as_object();
     json::object report = fake_pass(set, "h");
     const auto& ports = report.at("ports").as_object();
     CHECK(ports.at("p").at("status") == "ACTIVE");

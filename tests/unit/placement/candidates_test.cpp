@@ -119,14 +119,15 @@ TEST_CASE("nested providers, groups and their policies") {
     request.nested_aware = false;
     CHECK(find_candidates(s, request).requests.empty());
 
-    CandidateRequest groups{.groups = {{"1", {.same_provider = true, .resources = {{"VCPU", 2}}}}, {"2", {.same_provider = true, .resources = {{"VCPU", 2}}}}}};
-    CHECK(used(s, find_candidates(s, groups)) ==
-          Set{"numa0/VCPU:4", "numa0/VCPU:2 numa1/VCPU:2", "numa1/VCPU:4"});
+    CandidateRequest groups{
+        .groups = {{"1", {.same_provider = true, .resources = {{"VCPU", 2}}}}, {"2", {.same_provider = true, .resources = {{"VCPU", 2}}}}}};
+    CHECK(used(s, find_candidates(s, groups)) == Set{"numa0/VCPU:4", "numa0/VCPU:2 numa1/VCPU:2", "numa1/VCPU:4"});
     CHECK(find_candidates(s, groups).requests.size() == 4);  // the mappings tell the two halves apart
     groups.isolate = true;
     CHECK(used(s, find_candidates(s, groups)) == Set{"numa0/VCPU:2 numa1/VCPU:2"});
 
-    CandidateRequest subtree{.groups = {{"_CPU", {.same_provider = true, .resources = {{"VCPU", 1}}}}, {"_NIC", {.same_provider = true, .resources = {{"VF", 1}}}}}};
+    CandidateRequest subtree{
+        .groups = {{"_CPU", {.same_provider = true, .resources = {{"VCPU", 1}}}}, {"_NIC", {.same_provider = true, .resources = {{"VF", 1}}}}}};
     CHECK(find_candidates(s, subtree).requests.size() == 2);
     subtree.same_subtrees = {{"_CPU", "_NIC"}};
     CHECK(used(s, find_candidates(s, subtree)) == Set{"numa0/VCPU:1 nic0/VF:1"});
@@ -136,7 +137,8 @@ TEST_CASE("together groups may not exceed a capacity") {
     Snapshot s;
     s.add("a");
     s.providers[0].inventories = {{"VCPU", {.total = 4, .max_unit = 3}}};
-    CandidateRequest request{.groups = {{"1", {.same_provider = true, .resources = {{"VCPU", 2}}}}, {"2", {.same_provider = true, .resources = {{"VCPU", 2}}}}}};
+    CandidateRequest request{
+        .groups = {{"1", {.same_provider = true, .resources = {{"VCPU", 2}}}}, {"2", {.same_provider = true, .resources = {{"VCPU", 2}}}}}};
     CHECK(find_candidates(s, request).requests.empty());  // 4 in one claim is above max_unit
     request.groups["2"].resources["VCPU"] = 1;
     CHECK(used(s, find_candidates(s, request)) == Set{"a/VCPU:3"});

@@ -92,7 +92,8 @@ struct Controller final : http::Handler {
     }
 };
 
-template <class F> bool eventually(F condition, std::chrono::milliseconds limit = 100s) {
+template <class F>
+bool eventually(F condition, std::chrono::milliseconds limit = 100s) {
     const auto until = std::chrono::steady_clock::now() + limit;
     while (!condition()) {
         if (std::chrono::steady_clock::now() > until) return false;
@@ -144,7 +145,8 @@ TEST_CASE("a rolled back write bumps nothing") {
     CHECK_THROWS_AS(c.store->write([&](Tx& tx) {
         c.feed.bump(tx, "node1");
         throw Error(Errc::conflict, "no");
-    }), Error);
+    }),
+                    Error);
     CHECK(body_of(c.feed.answer("node1", 1, 0s)) == json::object{{"revision", 1}});
 }
 
