@@ -54,9 +54,22 @@ BOTH_BACKENDS("a newer, an edited and a misnumbered schema are refused") {
     CHECK(code_of(backend.url, things) == Errc::unsupported);
     const Migration edited[] = {things[0], {2, "widen", "SELECT 1"}};
     CHECK(code_of(backend.url, edited) == Errc::unsupported);
-    const Migration misnumbered[] = {things[0], {3, "widen", "SELECT 1"}};
+    const Migration misnumbered[] = {things[0], {1, "widen", "SELECT 1"}};
     CHECK(code_of(backend.url, misnumbered) == Errc::internal);
+    const Migration another[] = {things[0], {3, "widen", "SELECT 1"}};
+    CHECK(code_of(backend.url, another) == Errc::unsupported);
     CHECK(Store::open(backend.url, both));
+}
+
+BOTH_BACKENDS("numbers leave gaps, and a lower one that came later is applied later") {
+    Backend backend;
+    const Migration ahead[] = {things[0], {20, "ahead", "CREATE TABLE ahead (id TEXT);\n"}};
+    Store::open(backend.url, ahead);
+    const Migration filled[] = {things[0], second, ahead[1]};
+    const auto store = Store::open(backend.url, filled);
+    CHECK(store->read([](Tx& tx) { return tx.query("SELECT version FROM schema_migrations ORDER BY version").size(); }) == 3);
+    CHECK_NOTHROW(store->read([](Tx& tx) { tx.query("SELECT colour FROM things"); }));
+    CHECK(code_of(backend.url, ahead) == Errc::unsupported);
 }
 
 BOTH_BACKENDS("a migration that fails leaves nothing behind") {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/time.h"
 #include "store/connection.h"
 #include "store/translate.h"
@@ -30,15 +32,18 @@ void migrate(Store& store, std::span<const Migration> migrations) {
             "CREATE TABLE IF NOT EXISTS schema_migrations (version BIGINT PRIMARY KEY, name TEXT NOT NULL, "
             "checksum TEXT NOT NULL, applied_at BIGINT NOT NULL)");
     });
-    int newest = 0;
+    std::set<std::int64_t> known;
     for (const Migration& migration : migrations) {
-        if (migration.version != newest + 1) throw Error(Errc::internal, fmt::format("migration {} is numbered {}", newest + 1, migration.version));
-        newest = migration.version;
+        if (!known.empty() && migration.version <= *known.rbegin())
+            throw Error(Errc::internal, fmt::format("migration {} comes behind {}", migration.version, *known.rbegin()));
+        known.insert(migration.version);
     }
-    const std::int64_t present = store.read([](Tx& tx) { return tx.scalar("SELECT MAX(version) FROM schema_migrations").integer(); });
-    if (present > newest)
-        throw Error(Errc::unsupported,
-                    fmt::format("the database has schema version {}, this program knows {}: it was written by a newer version", present, newest));
+    const auto applied = store.read([](Tx& tx) { return tx.query("SELECT version, name FROM schema_migrations ORDER BY version"); });
+    for (const Row& row : applied)
+        if (!known.contains(row.at(0).integer()))
+            throw Error(Errc::unsupported,
+                        fmt::format("the database has migration {} ({}), which this program does not know: it was written by a newer version",
+                                    row.at(0).integer(), row.at(1).text()));
     for (const Migration& migration : migrations) store.write([&](Tx& tx) { apply(tx, migration); });
 }
 

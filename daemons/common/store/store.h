@@ -109,7 +109,7 @@ public:
 };
 
 struct Migration {
-    int version;            // 1, 2, ...
+    int version;            // rising, gaps are allowed
     std::string_view name;  // "initial"
     std::string_view sql;   // statements separated by ";\n"
 };
