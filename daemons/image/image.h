@@ -6,12 +6,12 @@
 #include "api/service.h"
 #include "config/config.h"
 #include "identity/identity.h"
-#include "blobs.h"
+#include "stores/store.h"
 
 namespace pilvi::image {
 
 struct App {
-    const Blobs& blobs;
+    const Stores& stores;
     std::uint64_t size_cap;       // bytes of one image
     bool need_signature = false;  // see refusal()
 };
@@ -21,7 +21,7 @@ extern const std::span<const Setting> settings;
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app);
 
 // After a crash: uploads that were cut off go back to queued, and files that belong to no image go. Before the service starts.
-void recover(Store& store, const Blobs& blobs);
+void recover(Store& store, const Stores& stores);
 
 // Tables of the resource files.
 extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes;

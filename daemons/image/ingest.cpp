@@ -1,13 +1,9 @@
 #include "ingest.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -20,7 +16,6 @@ namespace pilvi::image {
 namespace {
 constexpr std::size_t block_size = 1u << 20;
 constexpr std::size_t blocks = 6;
-constexpr std::uint64_t flush_every = 32u << 20;  // dirty pages go to the disk while the rest arrives
 
 class Digest {
 public:
@@ -101,21 +96,6 @@ private:
     bool ended_ = false;
 };
 
-void write_all(int fd, const char* bytes, std::size_t size, std::uint64_t offset) {
-    while (size > 0) {
-        const ssize_t wrote = ::pwrite(fd, bytes, size, static_cast<off_t>(offset));
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) {
-            if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-                throw Error(Errc::too_large, "Image storage media is full: " + std::string(std::strerror(errno)));
-            throw Error(Errc::unavailable, "Insufficient permissions on image storage media: " + std::string(std::strerror(errno)));
-        }
-        bytes += wrote;
-        size -= static_cast<std::size_t>(wrote);
-        offset += static_cast<std::uint64_t>(wrote);
-    }
-}
-
 // Fills the block; true where the body goes on.
 bool fill(http::BodyReader& body, Block& block) {
     block.used = 0;
@@ -128,16 +108,15 @@ bool fill(http::BodyReader& body, Block& block) {
 }
 }  // namespace
 
-Ingested ingest(http::BodyReader& body, int fd, std::uint64_t most) {
+Ingested ingest(http::BodyReader& body, Upload& upload, std::uint64_t most) {
     Ring ring;
     Ingested out;
-    std::uint64_t flushed = 0;
     for (bool more = true; more;) {
         Block& block = ring.next();
         more = fill(body, block);
         if (out.size + block.used > most)
             throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
-        write_all(fd, block.bytes.data(), block.used, out.size);
+        upload.append(block.bytes.data(), block.used);
         out.size += block.used;
         if (!more && !ring.started()) {  // a small image: not worth two threads
             for (std::size_t i = 0; i < 2; ++i) ring.digest(i).add(block.bytes.data(), block.used);
@@ -145,10 +124,6 @@ Ingested ingest(http::BodyReader& body, int fd, std::uint64_t most) {
         }
         if (!ring.started()) ring.start();
         ring.publish();
-        if (out.size - flushed >= flush_every) {
-            ::sync_file_range(fd, static_cast<off_t>(flushed), static_cast<off_t>(out.size - flushed), SYNC_FILE_RANGE_WRITE);
-            flushed = out.size;
-        }
     }
     ring.end();
     out.md5 = ring.digest(0).finish();

@@ -1,9 +1,10 @@
 #pragma once
-// From the socket to the disk, hashed on the way, in constant memory.
+// From the socket to a store, hashed on the way, in constant memory.
 #include <cstdint>
 #include <string>
 
 #include "http/http.h"
+#include "stores/store.h"
 
 namespace pilvi::image {
 
@@ -12,7 +13,7 @@ struct Ingested {
     std::string md5, sha512;  // lower-case hexadecimal
 };
 
-// Reads `body` to its end into `fd` from offset 0. Above `most` bytes: Error(too_large). Full disk: Error(too_large); what the body throws goes through.
-Ingested ingest(http::BodyReader& body, int fd, std::uint64_t most);
+// Appends `body` to its end to `upload`. Above `most` bytes: Error(too_large); what the body and the upload throw goes through.
+Ingested ingest(http::BodyReader& body, Upload& upload, std::uint64_t most);
 
 }  // namespace pilvi::image

@@ -13,11 +13,12 @@ int main(int argc, char** argv) {
     return daemon_main(argc, argv, spec, [](Daemon& daemon) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), image::migrations());
-        const image::Blobs blobs(config.text("store.path"), config.boolean("store.sync"));
-        image::recover(*store, blobs);
+        const image::Stores stores(config.list("store.enabled"), config.text("store.default"),
+                                   {.sync = config.boolean("store.sync"), .most = static_cast<std::uint64_t>(config.integer("store.size_cap"))});
+        image::recover(*store, stores);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
-        image::App app{.blobs = blobs,
+        image::App app{.stores = stores,
                        .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
                        .need_signature = config.boolean("store.need_signature")};
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);

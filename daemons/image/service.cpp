@@ -22,16 +22,18 @@ constexpr api::PolicyRule rules_beside_routes[] = {
 };
 
 constexpr auto all_settings = with_identity_settings(
-    "glance", {
-                  {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
-                  {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
-                  {"store.path", SettingKind::text, "/var/lib/pilvi/image/store", "Directory of the image data."},
-                  {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
-                  {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
-                  {"store.need_signature", SettingKind::boolean, "false",
-                   "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
-                  {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
-              });
+    "glance",
+    {
+        {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
+        {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
+        {"store.enabled", SettingKind::list, "local=file:/var/lib/pilvi/image/store", "Stores of image data, each NAME=URL: file:/DIRECTORY."},
+        {"store.default", SettingKind::text, "", "Name of the store that takes data which asks for none; empty for the first."},
+        {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
+        {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
+        {"store.need_signature", SettingKind::boolean, "false",
+         "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
+        {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
+    });
 }  // namespace
 
 const std::span<const Setting> settings = all_settings;
@@ -44,14 +46,15 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
     return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
 }
 
-void recover(Store& store, const Blobs& blobs) {
+void recover(Store& store, const Stores& stores) {
     const std::int64_t reset =
         store.write([](Tx& tx) { return tx.exec("UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL WHERE status = 'saving'"); });
     std::set<std::string> known;
     store.read([&](Tx& tx) {
-        for (const Row& row : tx.query("SELECT id FROM images WHERE status = 'active' OR status = 'deactivated'")) known.insert(row.at(0).text());
+        for (const Row& row : tx.query("SELECT id FROM images WHERE status = 'active' OR status = 'deactivated'"))
+            known.insert(stores.preferred().store->location_of(row.at(0).text()));
     });
-    const std::size_t removed = blobs.remove_orphans(known);
+    const std::size_t removed = stores.preferred().store->remove_orphans(known);
     if (reset > 0 || removed > 0)
         log::notice("after an unclean end: " + std::to_string(reset) + " images are queued again, " + std::to_string(removed) + " files are removed");
 }

@@ -124,7 +124,7 @@ void Cloud::declare_members() {
         members_[name] = member;
     }
     members_["identity"].settings["fernet.directory"] = directory_ + "/identity/fernet-keys";
-    members_["image"].settings["store.path"] = directory_ + "/image/store";
+    members_["image"].settings["store.enabled"] = "local=file:" + directory_ + "/image/store";
     members_["compute"].settings["compute.host"] = "controller";
     // Each node has both agents: a server's ports are wired where it is.
     const Member compute = members_["compute-agent"], network = members_["network-agent"];

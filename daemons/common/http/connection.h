@@ -76,7 +76,8 @@ private:
     void begin_writing();
     void continue_writing();
     void send_file(std::shared_ptr<FileBody> file);
-    bool stream_file(FileBody& file);  // stream thread
+    bool stream_file(FileBody& file);    // stream thread
+    bool stream_reader(FileBody& file);  // stream thread
     bool send_blocking(std::string_view bytes);
     void take_fd();  // from the reactor, for a stream thread
     // after

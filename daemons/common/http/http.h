@@ -63,6 +63,8 @@ struct Park {
 // A response body that is not in memory.
 struct FileBody {
     UniqueFd fd;
+    // Where there is no descriptor: up to `size` bytes at `offset`, at least one. May throw; then the connection is closed in the middle.
+    std::function<std::size_t(std::uint64_t offset, char* into, std::size_t size)> read = {};
     std::uint64_t offset = 0;
     std::uint64_t length = 0;
 };

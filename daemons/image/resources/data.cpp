@@ -38,7 +38,7 @@ Image begin_saving(Call& call, const std::string& id) {
     });
 }
 
-void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding) {
+void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding, ImageStore& store, const std::string& location) {
     const bool active = call.store().write([&](Tx& tx) {
         std::optional<std::int64_t> virtual_size;
         if (finding.virtual_size && *finding.virtual_size <= std::uint64_t{1} << 62) virtual_size = static_cast<std::int64_t>(*finding.virtual_size);
@@ -49,7 +49,7 @@ void finish_saving(Call& call, const std::string& id, const Ingested& data, cons
                    {static_cast<std::int64_t>(data.size), virtual_size, data.md5, data.sha512, now_micros(), id}) == 1;
     });
     if (active) return;
-    call.app<App>().blobs.remove(id);
+    store.remove(location);
     throw Error(
         Errc::gone,
         "Image " + id + " could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.");
@@ -57,13 +57,13 @@ void finish_saving(Call& call, const std::string& id, const Ingested& data, cons
 
 void receive(Call& call, const Image& image) {
     const App& app = call.app<App>();
-    Blobs::Incoming incoming = app.blobs.begin(image.id);
-    const Ingested data = ingest(*call.request.stream, incoming.fd(), app.size_cap);
-    const Finding finding = inspect(FileSource(incoming.fd(), data.size));
+    ImageStore& store = *app.stores.preferred().store;
+    const std::unique_ptr<Upload> upload = store.begin(image.id);
+    const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
+    const Finding finding = inspect(*upload);
     if (const std::string why = refusal(finding, *image.disk_format, *image.container_format, app.need_signature); !why.empty())
         throw Error(Errc::unsupported_media, why);
-    app.blobs.keep(std::move(incoming), image.id);
-    finish_saving(call, image.id, data, finding);
+    finish_saving(call, image.id, data, finding, store, upload->commit());
 }
 
 Reply upload(Call& call) {
@@ -119,14 +119,16 @@ Reply download(Call& call) {
     const Image image = call.store().read([&](Tx& tx) { return visible_image(call, tx, id); });
     if (image.status == "deactivated" && !call.who.is_admin)
         throw Error(Errc::forbidden, "The requested image has been deactivated. Image data download is forbidden.");
-    std::uint64_t size = 0;
-    std::optional<UniqueFd> fd;
-    if (image.status == "active" || image.status == "deactivated") fd = call.app<App>().blobs.open(id, size);
-    if (!fd) return Reply::with_status(204);
+    ImageStore& store = *call.app<App>().stores.preferred().store;
+    std::optional<Opened> data;
+    if (image.status == "active" || image.status == "deactivated") data = store.open(store.location_of(id));
+    if (!data) return Reply::with_status(204);
+    const std::uint64_t size = data->size;
     const std::optional<Range> range = asked_range(call, image, size);
     Reply reply;
     reply.file = std::make_shared<http::FileBody>();
-    reply.file->fd = std::move(*fd);
+    reply.file->fd = std::move(data->fd);
+    reply.file->read = std::move(data->read);
     reply.file->length = range ? range->count : size;
     if (range) {
         reply.status = 206;

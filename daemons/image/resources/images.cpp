@@ -146,7 +146,8 @@ Reply remove(Call& call) {
         tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
     });
     try {
-        call.app<App>().blobs.remove(id);
+        ImageStore& data = *call.app<App>().stores.preferred().store;
+        data.remove(data.location_of(id));
     } catch (const Error& e) {
         log::warning(e.message() + "; the file goes at the next start", {{"REQUEST_ID", call.who.request_id}, {"IMAGE_ID", id}});
     }

@@ -202,7 +202,7 @@ TEST_CASE("recovery after a crash") {
     write_file(s.directory / "store/3f0c0a62-0000-4000-8000-000000000002", "active");
     write_file(s.directory / "store/3f0c0a62-0000-4000-8000-000000000003", "deleted");
     write_file(s.directory / "store/incoming/3f0c0a62-0000-4000-8000-000000000001.x", "half");
-    image::recover(*s.store, s.blobs);
+    image::recover(*s.store, s.stores);
     s.cases.run({.path = "/v2/images/3f0c0a62-0000-4000-8000-000000000001", .token = "member", .expect = R"({"status": "queued"})"});
     CHECK_FALSE(std::filesystem::exists(s.directory / "store/3f0c0a62-0000-4000-8000-000000000001"));
     CHECK(std::filesystem::exists(s.directory / "store/3f0c0a62-0000-4000-8000-000000000002"));

@@ -19,8 +19,8 @@ inline std::string image_database_url(const TempDir& directory) {
 struct ImageService {
     TempDir directory;
     std::unique_ptr<Store> store = Store::open(image_database_url(directory), image::migrations());
-    image::Blobs blobs{directory / "store", false};
-    image::App app{.blobs = blobs, .size_cap = 64u << 20};
+    image::Stores stores{std::vector<std::string>{"local=file:" + (directory / "store")}, "", {.sync = false}};
+    image::App app{.stores = stores, .size_cap = 64u << 20};
     Callers callers;
     metrics::Registry metrics;
     std::unique_ptr<api::Service> service = image::make_service(*store, callers, metrics, app);

@@ -103,6 +103,33 @@ TEST_CASE("download: a file in constant memory, ranges of it, HEAD, keep-alive")
     CHECK(head.body.empty());
 }
 
+TEST_CASE("download: a body that is read from elsewhere, and one whose source fails in the middle") {
+    Running s;
+    s.handler.fn = [&](http::Request& r) {
+        auto body = std::make_shared<http::FileBody>();
+        body->length = total;
+        body->read = [broken = r.path == "/broken"](std::uint64_t offset, char* into, std::size_t size) {
+            if (broken && offset >= total / 2) throw Error(Errc::unavailable, "gone");
+            const std::size_t n = std::min<std::size_t>(size, 70'001);
+            for (std::size_t i = 0; i < n; ++i) into[i] = byte_at(offset + i);
+            return n;
+        };
+        return http::Response{.file = body};
+    };
+    const long before = peak_kib();
+    http::Client client;
+    std::uint64_t bytes = 0;
+    bool right = true;
+    const auto sink = [&](std::string_view part) {
+        for (const char c : part) right = right && c == byte_at(bytes++);
+    };
+    CHECK(client.send({.url = s.url("/"), .sink = sink}).status == 200);
+    CHECK(bytes == total);
+    CHECK(right);
+    CHECK(peak_kib() - before < 16 * 1024);
+    CHECK_THROWS_AS(client.send({.url = s.url("/broken"), .sink = sink}), Error);
+}
+
 TEST_CASE("upload: limit, early answer, broken clients, Expect") {
     http::ServerOptions options;
     options.streams = 2;

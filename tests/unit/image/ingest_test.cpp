@@ -7,8 +7,8 @@
 
 #include "base/error.h"
 #include "base/ids.h"
-#include "image/blobs.h"
 #include "image/ingest.h"
+#include "image/stores/store.h"
 #include "support/temp_dir.h"
 
 using namespace pilvi;
@@ -42,51 +42,83 @@ const std::string id = "11111111-2222-3333-4444-555555555555";
 
 TEST_CASE("sizes around the blocks: content and digests are right") {
     testing::TempDir directory;
-    const image::Blobs blobs(directory / "store", true);
+    const auto store = image::make_file_store(directory / "store", {});
     for (const std::size_t size : {0u, 1u, 1000u, (1u << 20) - 1, 1u << 20, (1u << 20) + 1, (6u << 20), 20'000'003u}) {
         std::string content(size, 0);
         std::minstd_rand random(static_cast<unsigned>(size));
         for (char& c : content) c = static_cast<char>(random());
-        auto incoming = blobs.begin(id);
+        const auto upload = store->begin(id);
         Body body(content);
-        const image::Ingested got = image::ingest(body, incoming.fd(), 1u << 30);
+        const image::Ingested got = image::ingest(body, *upload, 1u << 30);
         CHECK(got.size == size);
         CHECK(got.md5 == digest(EVP_md5(), content));
         CHECK(got.sha512 == digest(EVP_sha512(), content));
-        blobs.keep(std::move(incoming), id);
+        CHECK(upload->commit() == store->location_of(id));
         CHECK(read_file(directory / ("store/" + id), 64u << 20) == content);
     }
 }
 
 TEST_CASE("limit and cut-off leave nothing") {
     testing::TempDir directory;
-    const image::Blobs blobs(directory / "store", true);
+    const auto store = image::make_file_store(directory / "store", {});
     for (const bool cut : {false, true}) {
-        auto incoming = blobs.begin(id);
+        const auto upload = store->begin(id);
         Body body(std::string(5u << 20, 'x'), cut ? 3u << 20 : std::string::npos);
-        CHECK_THROWS_AS(image::ingest(body, incoming.fd(), 4u << 20), Error);
+        CHECK_THROWS_AS(image::ingest(body, *upload, 4u << 20), Error);
     }
     CHECK(std::filesystem::is_empty(directory / "store/incoming"));
-    std::uint64_t size = 0;
-    CHECK_FALSE(blobs.open(id, size));
+    CHECK_FALSE(store->open(store->location_of(id)));
 }
 
 TEST_CASE("orphans go, known files and foreign names stay; readers keep what they have open") {
     testing::TempDir directory;
-    const image::Blobs blobs(directory / "store", false);
+    const auto store = image::make_file_store(directory / "store", {.sync = false});
     const std::string other = "99999999-2222-3333-4444-555555555555";
     write_file(directory / ("store/" + id), "kept");
     write_file(directory / ("store/" + other), "orphan");
     write_file(directory / ("store/incoming/" + other + ".x"), "half");
     write_file(directory / "store/README", "the operator's");
-    CHECK(blobs.remove_orphans({id}) == 2);
+    CHECK(store->remove_orphans({store->location_of(id)}) == 2);
     CHECK(std::filesystem::exists(directory / "store/README"));
-    std::uint64_t size = 0;
-    const auto fd = blobs.open(id, size);
-    REQUIRE(fd);
-    CHECK(size == 4);
-    blobs.remove(id);
-    blobs.remove(id);
+    const auto opened = store->open(store->location_of(id));
+    REQUIRE(opened);
+    CHECK(opened->size == 4);
+    store->remove(store->location_of(id));
+    store->remove(store->location_of(id));
     char buffer[4];
-    CHECK(::pread(fd->get(), buffer, 4, 0) == 4);
+    CHECK(::pread(opened->fd.get(), buffer, 4, 0) == 4);
+}
+
+TEST_CASE("a location that the store did not give is refused: no other directory, no other name") {
+    testing::TempDir directory;
+    const auto store = image::make_file_store(directory / "store", {.sync = false});
+    write_file(directory / "secret", "x");
+    write_file(directory / ("store/incoming/" + id), "half");
+    const std::vector<std::string> locations = {"file://" + (directory / "secret"),
+                                                "file://" + (directory / "store/../secret"),
+                                                "file://" + (directory / ("store/incoming/" + id)),
+                                                "file://" + (directory / ("store/../store/" + id)),
+                                                "http://127.0.0.1/" + id,
+                                                id,
+                                                "",
+                                                "file:///etc/passwd"};
+    for (const std::string& location : locations) {
+        CAPTURE(location);
+        CHECK_THROWS_AS(store->open(location), Error);
+        CHECK_THROWS_AS(store->remove(location), Error);
+    }
+    CHECK(std::filesystem::exists(directory / "secret"));
+}
+
+TEST_CASE("the configuration's stores: names, kinds and the default are checked") {
+    testing::TempDir directory;
+    const std::string a = "a=file:" + (directory / "a"), b = "b=file:" + (directory / "b");
+    const image::Stores stores(std::vector{a, b}, "b", {});
+    CHECK(stores.preferred().name == "b");
+    CHECK(stores.find("a") != nullptr);
+    CHECK(stores.find("c") == nullptr);
+    using List = std::vector<std::string>;
+    for (const auto& [described, preferred] : std::vector<std::pair<List, std::string>>{
+             {{}, ""}, {{a, a}, ""}, {{a}, "c"}, {{"file:/x"}, ""}, {{"x=ftp:/y"}, ""}, {{"x y=file:/y"}, ""}, {{"x=file:relative"}, ""}})
+        CHECK_THROWS_AS(image::Stores(described, preferred, {}), Error);
 }
