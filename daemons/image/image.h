@@ -20,6 +20,9 @@ extern const std::span<const Setting> settings;
 
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app);
 
+// The settings under fetch. as rules; throws Error(bad_request) naming the one that is wrong.
+FetchRules fetch_rules(const Config& config);
+
 // After a crash: uploads that were cut off go back to queued, and files that belong to no image go. Before the service starts.
 void recover(Store& store, const Stores& stores);
 

@@ -95,40 +95,68 @@ private:
     std::size_t done_[2] = {0, 0};
     bool ended_ = false;
 };
-
-// Fills the block; true where the body goes on.
-bool fill(http::BodyReader& body, Block& block) {
-    block.used = 0;
-    while (block.used < block_size) {
-        const std::size_t got = body.read(block.bytes.data() + block.used, block_size - block.used);
-        if (got == 0) return false;
-        block.used += got;
-    }
-    return true;
-}
 }  // namespace
 
-Ingested ingest(http::BodyReader& body, Upload& upload, std::uint64_t most) {
-    Ring ring;
-    Ingested out;
-    for (bool more = true; more;) {
-        Block& block = ring.next();
-        more = fill(body, block);
-        if (out.size + block.used > most)
-            throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
-        upload.append(block.bytes.data(), block.used);
-        out.size += block.used;
-        if (!more && !ring.started()) {  // a small image: not worth two threads
-            for (std::size_t i = 0; i < 2; ++i) ring.digest(i).add(block.bytes.data(), block.used);
-            break;
+struct Ingest::Impl {
+    Upload& upload;
+    std::uint64_t most;
+    Ring ring = {};
+    Ingested out = {};
+    Block* block = nullptr;  // being filled
+
+    Block& filling() {
+        if (!block) {
+            block = &ring.next();
+            block->used = 0;
         }
-        if (!ring.started()) ring.start();
-        ring.publish();
+        return *block;
     }
-    ring.end();
-    out.md5 = ring.digest(0).finish();
-    out.sha512 = ring.digest(1).finish();
-    return out;
+    // The filled block goes to the store and to the digests.
+    void pass_on(bool last) {
+        if (out.size + block->used > most)
+            throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(most) + " bytes");
+        upload.append(block->bytes.data(), block->used);
+        out.size += block->used;
+        if (last && !ring.started()) {  // a small image: not worth two threads
+            for (std::size_t i = 0; i < 2; ++i) ring.digest(i).add(block->bytes.data(), block->used);
+        } else {
+            if (!ring.started()) ring.start();
+            ring.publish();
+        }
+        block = nullptr;
+    }
+};
+
+Ingest::Ingest(Upload& upload, std::uint64_t most) : impl_(new Impl{.upload = upload, .most = most}) {}
+Ingest::~Ingest() = default;
+
+void Ingest::add(std::string_view bytes) {
+    while (!bytes.empty()) {
+        Block& block = impl_->filling();
+        const std::size_t n = bytes.copy(block.bytes.data() + block.used, block_size - block.used);
+        block.used += n;
+        bytes.remove_prefix(n);
+        if (block.used == block_size) impl_->pass_on(false);
+    }
+}
+
+Ingested Ingest::finish() {
+    if (impl_->block) impl_->pass_on(true);
+    impl_->ring.end();
+    impl_->out.md5 = impl_->ring.digest(0).finish();
+    impl_->out.sha512 = impl_->ring.digest(1).finish();
+    return impl_->out;
+}
+
+Ingested ingest(http::BodyReader& body, Upload& upload, std::uint64_t most) {
+    Ingest into(upload, most);
+    while (true) {
+        Block& block = into.impl_->filling();  // read straight into the block, without a copy
+        const std::size_t got = body.read(block.bytes.data() + block.used, block_size - block.used);
+        if (got == 0) return into.finish();
+        block.used += got;
+        if (block.used == block_size) into.impl_->pass_on(false);
+    }
 }
 
 }  // namespace pilvi::image

@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), image::migrations());
         const image::Stores stores(config.list("store.enabled"), config.text("store.default"),
-                                   {.sync = config.boolean("store.sync"), .most = static_cast<std::uint64_t>(config.integer("store.size_cap"))});
+                                   {.sync = config.boolean("store.sync"), .fetch = image::fetch_rules(config)});
         image::recover(*store, stores);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));

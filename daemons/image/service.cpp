@@ -1,5 +1,7 @@
 #include <set>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "image.h"
 #include "model.h"
 #include "rules.h"
@@ -22,18 +24,18 @@ constexpr api::PolicyRule rules_beside_routes[] = {
 };
 
 constexpr auto all_settings = with_identity_settings(
-    "glance",
-    {
-        {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
-        {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
-        {"store.enabled", SettingKind::list, "local=file:/var/lib/pilvi/image/store", "Stores of image data, each NAME=URL: file:/DIRECTORY."},
-        {"store.default", SettingKind::text, "", "Name of the store that takes data which asks for none; empty for the first."},
-        {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
-        {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
-        {"store.need_signature", SettingKind::boolean, "false",
-         "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
-        {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
-    });
+    "glance", {
+                  {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
+                  {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
+                  {"store.enabled", SettingKind::list, "local=file:/var/lib/pilvi/image/store",
+                   "Stores of image data, each NAME=URL: file:/DIRECTORY, or http: for data that lies on web servers (read-only)."},
+                  {"store.default", SettingKind::text, "", "Name of the store that takes data which asks for none; empty for the first."},
+                  {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
+                  {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
+                  {"store.need_signature", SettingKind::boolean, "false",
+                   "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
+                  {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
+              });
 }  // namespace
 
 const std::span<const Setting> settings = all_settings;
@@ -44,6 +46,23 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
                           .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes},
                           .rules = {rules_beside_routes}};
     return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
+}
+
+FetchRules fetch_rules(const Config& config) {
+    FetchRules rules{.schemes = config.list("fetch.schemes"), .ports = {}, .ca_file = config.text("fetch.ca")};
+    for (const std::string& port : config.list("fetch.ports")) {
+        const auto number = parse_integer(port);
+        if (!number || *number < 1 || *number > 65535) throw Error(Errc::bad_request, "fetch.ports: '" + port + "' is no port");
+        rules.ports.push_back(static_cast<int>(*number));
+    }
+    for (const std::string& host : config.list("fetch.hosts")) rules.hosts.push_back(lower(host));
+    for (const std::string& host : config.list("fetch.refused_hosts")) rules.refused_hosts.push_back(lower(host));
+    for (const std::string& network : config.list("fetch.networks")) {
+        const auto cidr = Cidr::parse(network);
+        if (!cidr) throw Error(Errc::bad_request, "fetch.networks: '" + network + "' is no network");
+        rules.networks.push_back(*cidr);
+    }
+    return rules;
 }
 
 void recover(Store& store, const Stores& stores) {

@@ -111,7 +111,13 @@ UniqueFd connect_unix(const Url& url, Moment deadline) {
     return fd;
 }
 
-UniqueFd connect_tcp(const Url& url, Moment deadline) {
+std::string numeric(const addrinfo& found) {
+    char text[NI_MAXHOST] = "";
+    ::getnameinfo(found.ai_addr, found.ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST);
+    return text;
+}
+
+UniqueFd connect_tcp(const Url& url, Moment deadline, const std::function<void(const std::string& address)>& permit) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_NUMERICSERV;
@@ -120,6 +126,8 @@ UniqueFd connect_tcp(const Url& url, Moment deadline) {
     if (const int failed = ::getaddrinfo(url.host.c_str(), url.port.c_str(), &hints, &found); failed != 0)
         throw Error(Errc::unavailable, place + ::gai_strerror(failed));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+    if (permit)
+        for (const addrinfo* at = found; at; at = at->ai_next) permit(numeric(*at));
     int reason = ETIMEDOUT;
     for (const addrinfo* at = found; at; at = at->ai_next) {
         UniqueFd fd(::socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -177,6 +185,7 @@ public:
         receive_head();
         Response response;
         response.status = parser_.status;
+        if (request_.on_head) request_.on_head(parser_.status, parser_.headers);
         receive_body(response);
         response.headers = std::move(parser_.headers);
         reusable_ = parser_.keep_alive() && sent_all_ && input_.empty();
@@ -370,7 +379,7 @@ LinkPtr Client::Impl::fresh(const Url& url) {
     const Moment deadline = Clock::now() + options.connect_timeout;
     auto link = std::make_unique<Link>();
     link->key = url.key();
-    link->fd = url.unix_path.empty() ? connect_tcp(url, deadline) : connect_unix(url, deadline);
+    link->fd = url.unix_path.empty() ? connect_tcp(url, deadline, options.permit) : connect_unix(url, deadline);
     link->transport = Transport(link->fd.get(), url.tls ? client_session(context(), link->fd.get(), url.host) : nullptr);
     while (url.tls) {
         const Moved moved = link->transport.handshake();

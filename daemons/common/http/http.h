@@ -147,6 +147,8 @@ struct ClientOptions {
     std::size_t idle_connections = 8;                              // kept open per host
     std::string ca_file = {};                                      // PEM; "" = the system's
     std::optional<TlsFiles> identity = {};                         // client certificate
+    // Asked for every address that a host name has, before a connection is made to that very address; throws to refuse the request.
+    std::function<void(const std::string& address)> permit = {};
 };
 
 struct ClientRequest {
@@ -160,6 +162,8 @@ struct ClientRequest {
     std::int64_t content_length = -1;
     // The answer's body goes here instead of Response::body, for 2xx only.
     std::function<void(std::string_view)> sink = {};
+    // Called when the head of the answer is there, before the first byte goes to the sink. May throw to end the exchange.
+    std::function<void(int status, const Headers& headers)> on_head = {};
     // Waiting for the answer ends with Error(unavailable) when this descriptor becomes readable (an eventfd of the caller's).
     int cancel_fd = -1;
 };

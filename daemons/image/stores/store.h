@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "domain/inspect.h"
+#include "fetch.h"
 
 namespace pilvi::image {
 
@@ -60,8 +61,8 @@ struct NamedStore {
 };
 
 struct StoreOptions {
-    bool sync = true;                 // sync an upload to the disk before it counts
-    std::uint64_t most = 1ull << 40;  // bytes that a store which learns the size from elsewhere accepts
+    bool sync = true;  // sync an upload to the disk before it counts
+    FetchRules fetch;  // for stores that read from the web
 };
 
 // The stores of this daemon, at least one, in the order of the configuration.
@@ -83,5 +84,6 @@ private:
 
 // The drivers. `url` is what stands after NAME=, without its scheme.
 std::unique_ptr<ImageStore> make_file_store(std::string_view url, const StoreOptions& options);
+std::unique_ptr<ImageStore> make_http_store(std::string_view url, const StoreOptions& options);
 
 }  // namespace pilvi::image

@@ -58,6 +58,27 @@ TEST_CASE("sizes around the blocks: content and digests are right") {
     }
 }
 
+TEST_CASE("bytes that are handed over in pieces give the same as a body") {
+    testing::TempDir directory;
+    const auto store = image::make_file_store(directory / "store", {.sync = false});
+    const std::string content(3'333'333, 'p');
+    for (const std::size_t piece : {1'000u, 1u << 20, 2'500'000u}) {
+        const auto upload = store->begin(id);
+        image::Ingest into(*upload, content.size());
+        for (std::size_t at = 0; at < content.size(); at += piece) into.add(std::string_view(content).substr(at, piece));
+        const image::Ingested got = into.finish();
+        CHECK(got.size == content.size());
+        CHECK(got.md5 == digest(EVP_md5(), content));
+        CHECK(got.sha512 == digest(EVP_sha512(), content));
+        upload->commit();
+        CHECK(read_file(directory / ("store/" + id), 64u << 20) == content);
+    }
+    const auto upload = store->begin(id);
+    image::Ingest over(*upload, 10);
+    over.add("eleven byte");
+    CHECK_THROWS_AS(over.finish(), Error);
+}
+
 TEST_CASE("limit and cut-off leave nothing") {
     testing::TempDir directory;
     const auto store = image::make_file_store(directory / "store", {});
