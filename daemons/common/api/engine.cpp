@@ -12,6 +12,25 @@ namespace {
 
 std::string id_column(const Resource& resource) { return column_of(resource.fields.front()); }
 
+// " AND column = ?" for every path parameter besides the id that is a field: a row of a nested path is known by all of them.
+std::string path_condition(const Call& call, const Resource& resource, Values& parameters) {
+    std::string sql;
+    for (const auto& [name, value] : call.path)
+        if (const Field* field = name == "id" ? nullptr : find_field(resource, name)) {
+            sql += " AND " + column_of(*field) + " = ?";
+            parameters.emplace_back(value);
+        }
+    return sql;
+}
+
+json::object written_row(const Call& call, Tx& tx, const Resource& resource, std::string_view id) {
+    Values parameters{Value(id)};
+    const std::string condition = path_condition(call, resource, parameters);
+    return row_to_object(resource, *tx.one("SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t." +
+                                               id_column(resource) + " = ?" + condition,
+                                           parameters));
+}
+
 json::object policy_target(Call& call, Tx& tx, const Resource& resource, const json::object& row) {
     json::object target = row;
     for (const Field& f : resource.fields)
@@ -96,6 +115,7 @@ Reply run_create(Call& call, const Resource& resource, const Operation& operatio
         if (const json::value* items = call.body.if_contains(resource.plural)) bulk = items->if_array();
     return call.store().write([&](Tx& tx) -> Reply {
         const auto create_one = [&](json::object row, const json::value* bulk_item) {
+            if (const auto named = call.path.find("id"); named != call.path.end()) row[resource.fields.front().name] = named->second;
             set_owner(call, resource, row);
             const json::object target = policy_target(call, tx, resource, row);
             call.enforce(operation.policy, target);
@@ -134,7 +154,7 @@ Reply run_update(Call& call, const Resource& resource, const Operation& operatio
         json::object row = before;
         for (const auto& member : call.body) row[member.key()] = member.value();
         update_row(call, tx, resource, row, before);
-        return wrap(call, resource, viewed(call, tx, resource, *find_row(tx, resource, id)));
+        return wrap(call, resource, viewed(call, tx, resource, written_row(call, tx, resource, id)));
     });
 }
 
@@ -168,11 +188,7 @@ json::object load(Call& call, Tx& tx, const Resource& resource, std::string_view
         parameters.emplace_back(call.who.project_id);
     }
     if (!visible.empty()) sql += " AND (" + visible + ")";
-    for (const auto& [name, value] : call.path)
-        if (const Field* field = name == "id" ? nullptr : find_field(resource, name)) {
-            sql += " AND t." + column_of(*field) + " = ?";
-            parameters.emplace_back(value);
-        }
+    sql += path_condition(call, resource, parameters);
     const auto row = tx.one(sql, parameters);
     if (!row) throw not_found(call.service.style().dialect, resource, id);
     return row_to_object(resource, *row);
@@ -204,7 +220,7 @@ json::object insert_row(Call& call, Tx& tx, const Resource& resource, json::obje
     if (resource.revision) columns.emplace_back("revision_number", std::int64_t{1});
     tx.insert(resource.table, columns);
     if (resource.hooks.after_write) resource.hooks.after_write(call, tx, row, nullptr);
-    json::object written = *find_row(tx, resource, str(row[id.name].as_string()));
+    json::object written = written_row(call, tx, resource, str(row[id.name].as_string()));
     for (const Field& f : resource.fields)  // computed fields live on for the view
         if (!stored(f) && row.contains(f.name)) written[f.name] = row[f.name];
     return written;
@@ -228,14 +244,17 @@ void update_row(Call& call, Tx& tx, const Resource& resource, json::object row, 
             parameters.push_back(std::move(value));
         }
         parameters.emplace_back(string_or(before, id));
-        tx.exec(sql + " WHERE " + id_column(resource) + " = ?", parameters);
+        const std::string condition = path_condition(call, resource, parameters);
+        tx.exec(sql + " WHERE " + id_column(resource) + " = ?" + condition, parameters);
     }
     if (resource.hooks.after_write) resource.hooks.after_write(call, tx, row, &before);
 }
 
 void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object& row) {
     if (resource.hooks.before_remove) resource.hooks.before_remove(call, tx, row);
-    tx.exec("DELETE FROM " + std::string(resource.table) + " WHERE " + id_column(resource) + " = ?", {string_or(row, resource.fields.front().name)});
+    Values parameters{string_or(row, resource.fields.front().name)};
+    const std::string condition = path_condition(call, resource, parameters);
+    tx.exec("DELETE FROM " + std::string(resource.table) + " WHERE " + id_column(resource) + " = ?" + condition, parameters);
     if (resource.hooks.after_remove) resource.hooks.after_remove(call, tx, row);
 }
 

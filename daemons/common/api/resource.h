@@ -57,7 +57,7 @@ struct Operation {
     std::string_view policy;
     std::string_view check;
     int status = 0;                // 0: 200, 201 for create, 204 for remove
-    std::string_view method = {};  // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"
+    std::string_view method = {};  // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"; create may be "PUT": at path + "/{id}", that is the id
 };
 
 struct Resource;
@@ -98,6 +98,7 @@ struct Resource {
     bool bulk = false;                      // create takes {"<plural>": [...]} too
     bool hex_id = false;                    // ids of 32 hexadecimal digits (identity)
     bool client_id = false;                 // the create body may carry the id
+    bool strict = false;                    // members that no field names are refused, whatever the style says
     bool timestamps = false;                // created_at, updated_at columns (BIGINT, microseconds), shown as ISO 8601
     bool revision = false;                  // revision_number column, If-Match
     std::string_view extra_column = {};     // TEXT column holding unknown members as JSON (style.unknown == keep)

@@ -78,7 +78,8 @@ void Service::Impl::add_resource(Service& service, const Resource& resource) {
         auto endpoint = std::make_unique<Endpoint>();
         endpoint->resource = &resource;
         endpoint->operation = &operation;
-        endpoint->path = std::string(resource.path) + (d.on_item ? "/{id}" : "");
+        const bool on_item = d.on_item || (operation.verb == Verb::create && operation.method == "PUT");
+        endpoint->path = std::string(resource.path) + (on_item ? "/{id}" : "");
         Route& route = endpoint->route;
         route.method = !operation.method.empty() ? operation.method : d.method.empty() ? service.style().update_method : d.method;
         route.path = endpoint->path;
@@ -181,7 +182,9 @@ json::object Service::Impl::check_resource_body(const Service& service, const En
     if (!call.raw.is_object()) malformed(style);
     const json::object& top = call.raw.get_object();
     const Purpose purpose = endpoint.operation->verb == Verb::create ? Purpose::create : Purpose::update;
-    const Unknown unknown = resource.extra_column.empty() && style.unknown == Unknown::keep ? Unknown::ignore : style.unknown;
+    const Unknown unknown = resource.strict                                                   ? Unknown::refuse
+                            : resource.extra_column.empty() && style.unknown == Unknown::keep ? Unknown::ignore
+                                                                                              : style.unknown;
     if (resource.bulk && purpose == Purpose::create) {
         if (const json::value* items = top.if_contains(resource.plural)) {
             if (!items->is_array() || items->get_array().empty()) throw Error(Errc::bad_request, "Resource body required", "HTTPBadRequest");
