@@ -64,7 +64,7 @@ std::string marks(std::size_t size) {
 
 std::optional<UserRecord> find_user(Tx& tx, std::string_view id) { return user(tx.one(sql(user_columns, "id = ?"), {id})); }
 std::optional<UserRecord> find_user(Tx& tx, std::string_view name, std::string_view domain_id) {
-    return user(tx.one(sql(user_columns, "domain_id = ? AND name = ?"), {domain_id, name}));
+    return user(tx.one(sql(user_columns, "domain_id = ? AND name = ? AND kind <> 'federated'"), {domain_id, name}));
 }
 std::optional<ProjectRecord> find_project(Tx& tx, std::string_view id) { return project(tx.one(sql(project_columns, "id = ?"), {id})); }
 std::optional<ProjectRecord> find_project(Tx& tx, std::string_view name, std::string_view domain_id) {

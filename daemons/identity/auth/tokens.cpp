@@ -55,6 +55,14 @@ std::optional<Subject> load_subject(Tx& tx, const Payload& payload) {
     return s;
 }
 
+// The enabled service providers, for every token; [] where there is none.
+json::array service_providers(Tx& tx) {
+    json::array out;
+    for (const Row& row : tx.query("SELECT id, auth_url, sp_url FROM service_providers WHERE enabled = 1 ORDER BY id"))
+        out.push_back(json::object{{"auth_url", row.at(1).text()}, {"id", row.at(0).text()}, {"sp_url", row.at(2).text()}});
+    return out;
+}
+
 // What an application credential narrows a token to; false where it is gone or has ended.
 bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token, json::object& body) {
     const auto row = tx.one(
@@ -179,6 +187,7 @@ std::shared_ptr<const Token> Tokens::make(Tx& tx, const Payload& payload, Micros
     token->who = context_of(payload, *subject);
     json::object body = render(payload, issued_at, *subject);
     for (auto& member : extra) body[member.key()] = std::move(member.value());
+    if (json::array providers = service_providers(tx); !providers.empty()) body["service_providers"] = std::move(providers);
     token->head = to_text(json::object{{"token", std::move(body)}});
     token->head.resize(token->head.size() - 2);  // "}}" comes back behind the catalogue
     if (payload.scope != Scope::none) token->catalog = catalog(tx, token->who);

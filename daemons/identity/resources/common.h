@@ -20,6 +20,9 @@ inline constexpr std::string_view admin_or_reader =
 inline constexpr std::string_view not_blank = R"([\s\S]*\S[\s\S]*)";  // the original's pattern '[\S]+'
 inline constexpr std::string_view id_pattern = "[a-zA-Z0-9-]+";
 
+// What `view` adds by add_link(), for a resource that keeps no unknown members.
+inline constexpr api::Field links_field{.name = "links", .type = api::Type::object, .use = api::show | api::computed};
+
 inline App& app(const api::Call& call) { return call.app<App>(); }
 
 // row["links"]["self"] = .../v3/<collection>/<id>
@@ -55,11 +58,14 @@ json::object list_of(api::Call& call, Tx& tx, const api::Resource& resource, con
 // Throws the API's 404 where there is no such row.
 json::object need_row(Tx& tx, const api::Resource& resource, std::string_view id);
 
+// Ids that the request's path gives to a new object have 64 characters at most. Throws Error(bad_request).
+void check_public_id(std::string_view id);
+
 // Deletes the assignments whose `column` (actor_id, target_id) is `id`.
 void forget_assignments(Tx& tx, std::string_view column, std::string_view id);
 
 extern const api::Resource domain_resource, project_resource, user_resource, group_resource, role_resource, region_resource, service_resource,
-    endpoint_resource, credential_resource;
+    endpoint_resource, credential_resource, identity_provider_resource, protocol_resource, mapping_resource, service_provider_resource;
 
 std::span<const api::Route> auth_routes();
 std::span<const api::Route> version_routes();

@@ -78,7 +78,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
     }
     const std::string domain_id = string_or(row, "domain_id"), name = std::string(trim(string_or(row, "name")));
     row["name"] = name;
-    refuse_duplicate(tx, user_resource, row, "domain_id = ? AND name = ?", {domain_id, name}, "name " + name + " at domain ID " + domain_id);
+    refuse_duplicate(tx, user_resource, row, "domain_id = ? AND name = ? AND kind <> 'federated'", {domain_id, name},
+                     "name " + name + " at domain ID " + domain_id);
     if (const std::string id = string_or(row, "default_project_id"); !id.empty())
         if (const auto project = find_project(tx, id); project && project->is_domain)
             throw Error(Errc::bad_request, "User's default project ID cannot be a domain ID: " + id);
