@@ -1,5 +1,6 @@
 #pragma once
 // The image daemon: what main.cpp wires together, and what its routes share.
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -12,8 +13,9 @@ namespace pilvi::image {
 
 struct App {
     const Stores& stores;
-    std::uint64_t size_cap;       // bytes of one image
-    bool need_signature = false;  // see refusal()
+    std::uint64_t size_cap;                                           // bytes of one image
+    bool need_signature = false;                                      // see refusal()
+    std::function<Finding(const Source&)> inspect = &image::inspect;  // the daemon has it in a jail
 };
 
 extern const std::span<const Setting> settings;

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "inspector.h"
 #include "pilvi_image_schema.h"
 #include "service/service.h"
 
@@ -18,9 +19,11 @@ int main(int argc, char** argv) {
         image::recover(*store, stores);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
+        const image::JailedInspector inspector(image::inspector_beside_this_program());
         image::App app{.stores = stores,
                        .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
-                       .need_signature = config.boolean("store.need_signature")};
+                       .need_signature = config.boolean("store.need_signature"),
+                       .inspect = [&](const image::Source& source) { return inspector.inspect(source); }};
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
         if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);
         daemon.serve(*service);

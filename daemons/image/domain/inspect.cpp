@@ -3,34 +3,11 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "domain/archives.h"
+#include "domain/view.h"
 
 namespace pilvi::image {
 namespace {
-
-// A piece of the file; reads beyond it are zero, which no signature is.
-class View {
-public:
-    explicit View(std::string bytes) : bytes_(std::move(bytes)) {}
-    bool starts_with(std::string_view text, std::size_t at = 0) const {
-        return at <= bytes_.size() && std::string_view(bytes_).substr(at).starts_with(text);
-    }
-    std::size_t size() const { return bytes_.size(); }
-    const std::string& bytes() const { return bytes_; }
-    std::uint64_t big(std::size_t at, std::size_t width) const {
-        std::uint64_t value = 0;
-        for (std::size_t i = 0; i < width; ++i) value = value << 8 | byte(at + i);
-        return value;
-    }
-    std::uint64_t little(std::size_t at, std::size_t width) const {
-        std::uint64_t value = 0;
-        for (std::size_t i = width; i > 0; --i) value = value << 8 | byte(at + i - 1);
-        return value;
-    }
-
-private:
-    unsigned char byte(std::size_t at) const { return at < bytes_.size() ? static_cast<unsigned char>(bytes_[at]) : 0; }
-    std::string bytes_;
-};
 
 // ---- qcow2
 
@@ -185,6 +162,20 @@ Finding inspect_vhdx(const Source& source) {
     return found;
 }
 
+// ---- ploop
+
+constexpr std::string_view ploop_marks[] = {"WithoutFreeSpace", "WithouFreSpacExt"};
+
+Finding inspect_ploop(const View& head) {
+    Finding found{.format = "ploop"};
+    const bool wide = head.starts_with(ploop_marks[1]);
+    const std::uint64_t sectors = wide ? head.little(36, 8) : head.little(36, 4);
+    if (head.size() < 64 || head.little(16, 4) != 2 || head.little(28, 4) == 0 || sectors > (std::uint64_t{1} << 53))
+        found.unsafe = "its header is not valid";
+    else found.virtual_size = sectors * 512;
+    return found;
+}
+
 constexpr std::string_view descriptor_mark = "# Disk DescriptorFile";
 
 bool is_descriptor(const View& head) {
@@ -196,9 +187,8 @@ bool is_descriptor(const View& head) {
         if (static_cast<unsigned char>(c) >= 0x80 || (c < 0x20 && c != '\n' && c != '\r' && c != '\t')) return false;
     return true;
 }
-}  // namespace
 
-Finding inspect(const Source& source) {
+Finding inspect_disk(const Source& source) {
     const View head(source.read(0, 65536));
     const std::uint64_t size = source.size();
     if (head.starts_with("QFI\xfb")) {
@@ -206,6 +196,7 @@ Finding inspect(const Source& source) {
         return inspect_qcow2(source);
     }
     if (head.starts_with(std::string_view("QED\0", 4))) return {.format = "qed", .unsafe = "qed is not supported"};
+    if (head.starts_with(ploop_marks[0]) || head.starts_with(ploop_marks[1])) return inspect_ploop(head);
     if (head.starts_with("KDMV") || head.starts_with("COWD") || is_descriptor(head)) return inspect_vmdk(source, head);
     if (head.starts_with("vhdxfile")) return inspect_vhdx(source);
     if (head.starts_with("conectix")) return inspect_vhd(head);
@@ -215,16 +206,39 @@ Finding inspect(const Source& source) {
     if (head.starts_with("CD001", 0x8001)) return {.format = "iso", .virtual_size = size};
     return {.format = "raw", .virtual_size = size};
 }
+}  // namespace
+
+Finding inspect(const Source& source) {
+    Finding found = inspect_disk(source);
+    if (found.format == "raw") inspect_archive(source, found, &inspect_disk);
+    return found;
+}
+
+namespace {
+std::string archive_refusal(const Finding& finding, std::string_view container_format, bool need_signature) {
+    const std::string wanted(container_format);
+    if (finding.format != "raw") return "The image's data is a " + std::string(finding.format) + " image, not " + wanted;
+    if (!finding.archive_unsafe.empty()) return "The image's data is an archive that is refused: " + finding.archive_unsafe;
+    const auto is = [&](std::initializer_list<std::string_view> kinds) {
+        return std::find(kinds.begin(), kinds.end(), finding.archive) != kinds.end();
+    };
+    const bool fits = container_format == "ova"      ? is({"ova"})
+                      : container_format == "ovf"    ? is({"ovf", "ova"})
+                      : container_format == "docker" ? is({"docker", "tar", "gzip", "zstd"})
+                                                     : is({"gzip", "bzip2", "xz", "zstd", "zip"});
+    if (fits || (finding.archive.empty() && !need_signature)) return "";
+    return "The image's data is " + (finding.archive.empty() ? "no archive" : "of the kind " + std::string(finding.archive)) + ", not " + wanted;
+}
+}  // namespace
 
 std::string refusal(const Finding& finding, std::string_view disk_format, std::string_view container_format, bool need_signature) {
     const std::string found(finding.format);
-    // An archive's content is looked at when it is unpacked; its own bytes still may be no disguise.
     const bool archive = container_format == "ova" || container_format == "ovf" || container_format == "docker" || container_format == "compressed";
     const bool plain = disk_format == "raw" || disk_format == "ami" || disk_format == "ari" || disk_format == "aki";
     const bool fits = plain ? finding.format == "raw" || finding.format == "iso" : finding.format == disk_format;
     if (!finding.unsafe.empty()) return "The image's data is a " + found + " image that is refused: " + finding.unsafe;
-    if (fits || archive)
-        return archive && finding.format != "raw" && !fits ? "The image's data is a " + found + " image, not " + std::string(container_format) : "";
+    if (fits && !(archive && plain)) return "";
+    if (archive) return archive_refusal(finding, container_format, need_signature);
     if (finding.format == "raw") return need_signature ? "The image's data is not in the declared format " + std::string(disk_format) : "";
     return "The image's data is a " + found + " image, but its disk_format is " + std::string(disk_format);
 }

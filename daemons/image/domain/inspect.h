@@ -1,6 +1,7 @@
 #pragma once
 // What disk format a file's bytes have, and whether it is safe to hand to a hypervisor. Own parsers of the headers, bounded work, no program is run.
-// Sources: QEMU docs/interop/qcow2.txt, VMware "Virtual Disk Format 5.0", MS-VHDX, Microsoft "Virtual Hard Disk Image Format", VirtualBox VDI, ECMA-119.
+// Archives (OVA, OVF, Docker) are walked, not unpacked. Sources: QEMU docs/interop/qcow2.txt, VMware "Virtual Disk Format 5.0", MS-VHDX, Microsoft "Virtual Hard Disk Image Format", VirtualBox VDI, ECMA-119; OpenVZ ploop format; POSIX ustar;
+// DMTF DSP0243 (OVF); Docker image specification.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,10 +19,12 @@ public:
 };
 
 struct Finding {
-    // "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "qcow", "qed", or "raw" where no signature is found.
+    // "qcow2", "vmdk", "vdi", "vhd", "vhdx", "iso", "ploop", "qcow", "qed", or "raw" where no signature is found.
     std::string_view format = "raw";
     std::optional<std::uint64_t> virtual_size;  // bytes; nullopt where the header does not tell
-    std::string unsafe;                         // why it must not be used; "" where nothing speaks against it
+    std::string unsafe = {};                    // why it must not be used; "" where nothing speaks against it
+    std::string_view archive = "";              // "ova", "docker", "tar", "ovf", "gzip", "bzip2", "xz", "zstd", "zip"; "" where it is none
+    std::string archive_unsafe = {};            // why it must not be unpacked
 };
 
 // Never throws on any content.

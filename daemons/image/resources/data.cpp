@@ -60,7 +60,7 @@ void receive(Call& call, const Image& image) {
     ImageStore& store = *app.stores.preferred().store;
     const std::unique_ptr<Upload> upload = store.begin(image.id);
     const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
-    const Finding finding = inspect(*upload);
+    const Finding finding = app.inspect(*upload);
     if (const std::string why = refusal(finding, *image.disk_format, *image.container_format, app.need_signature); !why.empty())
         throw Error(Errc::unsupported_media, why);
     finish_saving(call, image.id, data, finding, store, upload->commit());

@@ -117,6 +117,84 @@ TEST_CASE("the declared format rules") {
     CHECK(image::refusal(bad, "raw", "ova", false) != "");
     CHECK(image::refusal(raw, "qcow2", "bare", false) == "");
     CHECK(image::refusal(raw, "qcow2", "bare", true) != "");
-    CHECK(image::refusal(raw, "vmdk", "ova", true) == "");
+    CHECK(image::refusal(raw, "vmdk", "ova", false) == "");
+    CHECK(image::refusal(raw, "vmdk", "ova", true) != "");
     CHECK(image::refusal(qcow2, "vmdk", "ova", false) != "");
+}
+
+namespace {
+// One entry of a tar archive, as POSIX ustar has it.
+std::string entry(const std::string& name, const std::string& content, char type = '0') {
+    std::string header(512, '\0');
+    header.replace(0, name.size(), name);
+    char size[12];
+    std::snprintf(size, sizeof size, "%011zo", content.size());
+    header.replace(124, 11, size);
+    header[156] = type;
+    header.replace(257, 5, "ustar");
+    return header + content + std::string((512 - content.size() % 512) % 512, '\0');
+}
+const std::string tar_end(1024, '\0');
+std::string ovf(const std::string& references) { return "<?xml version=\"1.0\"?><Envelope><References>" + references + "</References></Envelope>"; }
+}  // namespace
+
+TEST_CASE("ploop: signature, size, and headers that are none") {
+    std::string head(4096, '\0');
+    head.replace(0, 16, "WithouFreSpacExt");
+    head[16] = 2;                    // version
+    head[29] = 8;                    // sectors of a cluster
+    head.replace(36, 2, "\0\1", 2);  // 256 sectors
+    CHECK(inspect(head).format == "ploop");
+    CHECK(inspect(head).virtual_size == 256 * 512);
+    CHECK(inspect(head).unsafe == "");
+    head[16] = 9;
+    CHECK(inspect(head).unsafe == "its header is not valid");
+    CHECK(inspect("WithoutFreeSpace").unsafe == "its header is not valid");
+}
+
+TEST_CASE("archives by their signature and content") {
+    CHECK(inspect("\x1f\x8b\x08 gzip").archive == "gzip");
+    CHECK(inspect("BZh9").archive == "bzip2");
+    CHECK(inspect(std::string("\xfd\x37zXZ\0", 6)).archive == "xz");
+    CHECK(inspect("\x28\xb5\x2f\xfd").archive == "zstd");
+    CHECK(inspect("PK\x03\x04").archive == "zip");
+    CHECK(inspect(entry("a", "b") + tar_end).archive == "tar");
+    CHECK(inspect(entry("manifest.json", "[]") + tar_end).archive == "docker");
+    CHECK(inspect(entry("x.ovf", ovf("")) + entry("x.vmdk", sample("stream.vmdk")) + tar_end).archive == "ova");
+    CHECK(inspect(ovf("<File href=\"x.vmdk\"/>")).archive == "ovf");
+    CHECK(inspect(std::string(1000, 'x')).archive == "");
+}
+
+TEST_CASE("an OVA is as safe as what is in it") {
+    const std::string good = entry("x.ovf", ovf("<File ovf:href=\"x.vmdk\"/>"));
+    CHECK(inspect(good + entry("x.vmdk", sample("stream.vmdk")) + tar_end).archive_unsafe == "");
+    for (const std::string& member :
+         {entry("x.vmdk", sample("flat.vmdk")), entry("x.img", sample("backing.qcow2")), entry("../x.vmdk", "x"), entry("/etc/passwd", "x"),
+          entry("a/../../x", "x"), entry("link", "", '2'), entry("hard", "", '1'), entry("device", "", '3'), entry("longname", "x", 'L'),
+          entry("y.ovf", ovf("<File href=\"http://169.254.169.254/\"/>")), entry("y.ovf", ovf("<File href='../../etc/passwd'/>")),
+          entry("y.ovf", ovf("<File href = \"/etc/passwd\"/>")), entry("y.ovf", ovf("<File HREF=\"file:///etc/passwd\"/>")),
+          entry("y.ovf", ovf("<File href=\"&x;\"/>")), entry("y.ovf", "<!DOCTYPE x SYSTEM \"file:///etc/passwd\">" + ovf(""))}) {
+        CAPTURE(member.substr(0, 30));
+        const Finding found = inspect(good + member + tar_end);
+        CHECK(found.archive == "ova");
+        CHECK(found.archive_unsafe != "");
+        CHECK(image::refusal(found, "vmdk", "ova", false) != "");
+        CHECK(image::refusal(found, "raw", "bare", false) == "");  // bytes that nobody unpacks
+    }
+    std::string broken = good + entry("x", std::string(600, 'x'));
+    broken[124] = '9';
+    CHECK(inspect(broken).archive_unsafe == "its tar headers are broken");
+    CHECK(inspect(ovf("<File href=\"http://10.0.0.1/x\"/>")).archive_unsafe == "its OVF refers to something outside");
+}
+
+TEST_CASE("what is declared as an archive is one, or at least nothing else") {
+    const Finding ova = inspect(entry("x.ovf", ovf("")) + tar_end), gzip = inspect("\x1f\x8b\x08 gzip"), text = inspect("text");
+    CHECK(image::refusal(ova, "vmdk", "ova", true) == "");
+    CHECK(image::refusal(ova, "raw", "docker", false) == "The image's data is of the kind ova, not docker");
+    CHECK(image::refusal(gzip, "qcow2", "compressed", true) == "");
+    CHECK(image::refusal(gzip, "qcow2", "ova", false) == "The image's data is of the kind gzip, not ova");
+    CHECK(image::refusal(text, "raw", "docker", false) == "");
+    CHECK(image::refusal(text, "raw", "docker", true) == "The image's data is no archive, not docker");
+    CHECK(image::refusal(inspect(sample("plain.qcow2")), "raw", "docker", false) == "The image's data is a qcow2 image, not docker");
+    CHECK(image::refusal(inspect(sample("backing.qcow2")), "qcow2", "compressed", false) != "");
 }
