@@ -6,7 +6,7 @@
 #include "resources/common.h"
 #include "support/cases.h"
 #include "support/compute_fakes.h"
-#include "support/temp_dir.h"
+#include "support/database.h"
 #include "work/nodes.h"
 #include "work/worker.h"
 
@@ -18,7 +18,7 @@ inline constexpr const char* provider_id = "33333333-3333-4333-8333-333333333333
 
 struct ComputeFixture {
     MemoryDir directory;
-    std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "compute.sqlite"), compute::migrations());
+    std::unique_ptr<Store> store = Store::open(database_url(directory), compute::migrations());
     Callers callers;
     metrics::Registry metrics;
     Chaos chaos;

@@ -6,22 +6,13 @@
 #include "bootstrap.h"
 #include "pilvi_identity_schema.h"
 #include "support/cases.h"
-#include "support/postgresql.h"
-#include "support/temp_dir.h"
+#include "support/database.h"
 
 namespace pilvi::testing {
 
 inline identity::KeyRepository& initialized(identity::KeyRepository& repository) {
     repository.initialize();
     return repository;
-}
-
-// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
-inline std::string database_url(const TempDir& dir) {
-    const char* backend = std::getenv("PILVI_TEST_BACKEND");
-    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (dir / "identity.sqlite");
-    static test::PostgresqlServer server;
-    return server.fresh();
 }
 
 struct IdentityFixture {

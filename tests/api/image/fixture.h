@@ -3,22 +3,13 @@
 #include "image/image.h"
 #include "pilvi_image_schema.h"
 #include "support/cases.h"
-#include "support/postgresql.h"
-#include "support/temp_dir.h"
+#include "support/database.h"
 
 namespace pilvi::testing {
 
-// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
-inline std::string image_database_url(const TempDir& directory) {
-    const char* backend = std::getenv("PILVI_TEST_BACKEND");
-    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (directory / "image.sqlite");
-    static test::PostgresqlServer server;
-    return server.fresh();
-}
-
 struct ImageService {
     TempDir directory;
-    std::unique_ptr<Store> store = Store::open(image_database_url(directory), image::migrations());
+    std::unique_ptr<Store> store = Store::open(database_url(directory), image::migrations());
     image::Stores stores{std::vector<std::string>{"local=file:" + (directory / "store")}, "", {.sync = false}};
     image::App app{.stores = stores, .size_cap = 64u << 20};
     Callers callers;

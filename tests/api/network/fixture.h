@@ -7,18 +7,9 @@
 #include "pilvi_network_schema.h"
 #include "store/store.h"
 #include "support/cases.h"
-#include "support/postgresql.h"
-#include "support/temp_dir.h"
+#include "support/database.h"
 
 namespace pilvi::testing {
-
-// SQLite in the test's directory; with PILVI_TEST_BACKEND=postgresql a database of its own on a server that the program starts.
-inline std::string database_url(const TempDir& directory) {
-    const char* backend = std::getenv("PILVI_TEST_BACKEND");
-    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + (directory / "network.sqlite");
-    static test::PostgresqlServer server;
-    return server.fresh();
-}
 
 // The network service in this process, on a database of its own.
 struct Network {

@@ -7,18 +7,9 @@
 #include "resources/routes.h"
 #include "store/store.h"
 #include "support/cases.h"
-#include "support/postgresql.h"
-#include "support/temp_dir.h"
+#include "support/database.h"
 
 namespace pilvi::testing {
-
-// PILVI_TEST_BACKEND=postgresql: on a PostgreSQL server of the test's own, else on SQLite.
-inline std::string database_url(const TempDir& directory) {
-    const char* backend = std::getenv("PILVI_TEST_BACKEND");
-    if (!backend || std::string_view(backend) != "postgresql") return "sqlite:" + directory / "placement.sqlite";
-    static test::PostgresqlServer server;
-    return server.fresh();
-}
 
 struct Placement {
     MemoryDir directory;
