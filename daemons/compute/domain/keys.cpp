@@ -4,9 +4,12 @@
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/objects.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <array>
 #include <memory>
@@ -27,6 +30,21 @@ struct Free {
 using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
 using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
 using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
+using Certificate = std::unique_ptr<X509, Free<X509_free>>;
+
+constexpr unsigned bits = 2048;
+constexpr long ten_years = 3650L * 24 * 3600;
+constexpr const char* user_principal_name = "1.3.6.1.4.1.311.20.2.3";
+
+void need(bool made, const char* what) {
+    if (!made) throw Error(Errc::internal, std::string(what) + " could not be made");
+}
+
+std::string content(BIO* bio) {
+    char* text = nullptr;
+    const long size = BIO_get_mem_data(bio, &text);
+    return {text, static_cast<std::size_t>(size)};
+}
 
 std::string with_colons(const unsigned char* bytes, unsigned size) {
     constexpr char digits[] = "0123456789abcdef";
@@ -55,20 +73,62 @@ std::string multi_precision(const EVP_PKEY* key, const char* name) {
     return bytes;
 }
 
+// extendedKeyUsage = clientAuth and subjectAltName = otherName:<user principal name>. The id becomes a value, never a line of a configuration.
+void add_client_use(X509* certificate, std::string_view user_id) {
+    const std::unique_ptr<EXTENDED_KEY_USAGE, Free<EXTENDED_KEY_USAGE_free>> use(sk_ASN1_OBJECT_new_null());
+    need(use && sk_ASN1_OBJECT_push(use.get(), OBJ_nid2obj(NID_client_auth)) > 0, "an extension");
+    need(X509_add1_ext_i2d(certificate, NID_ext_key_usage, use.get(), 0, X509V3_ADD_DEFAULT) == 1, "an extension");
+
+    const std::string name = std::string(user_id) + "@localhost";
+    const std::unique_ptr<GENERAL_NAMES, Free<GENERAL_NAMES_free>> names(sk_GENERAL_NAME_new_null());
+    std::unique_ptr<GENERAL_NAME, Free<GENERAL_NAME_free>> other(GENERAL_NAME_new());
+    std::unique_ptr<ASN1_TYPE, Free<ASN1_TYPE_free>> value(ASN1_TYPE_new());
+    std::unique_ptr<ASN1_UTF8STRING, Free<ASN1_UTF8STRING_free>> text(ASN1_UTF8STRING_new());
+    need(names && other && value && text && ASN1_STRING_set(text.get(), name.data(), static_cast<int>(name.size())) == 1, "an extension");
+    ASN1_TYPE_set(value.get(), V_ASN1_UTF8STRING, text.release());
+    need(GENERAL_NAME_set0_othername(other.get(), OBJ_txt2obj(user_principal_name, 1), value.get()) == 1, "an extension");
+    value.release();
+    need(sk_GENERAL_NAME_push(names.get(), other.get()) > 0, "an extension");
+    other.release();
+    need(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1, "an extension");
+}
+
 }  // namespace
 
 KeyPair generate_rsa(std::string_view comment) {
-    const Key key(EVP_RSA_gen(2048));
+    const Key key(EVP_RSA_gen(bits));
     const Bio bio(BIO_new(BIO_s_mem()));
-    if (!key || !bio || PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1)
-        throw Error(Errc::internal, "no RSA key could be made");
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(bio.get(), &text);
+    need(key && bio && PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "an RSA key");
     std::string blob;
     put(blob, "ssh-rsa");
     put(blob, multi_precision(key.get(), OSSL_PKEY_PARAM_RSA_E));
     put(blob, multi_precision(key.get(), OSSL_PKEY_PARAM_RSA_N));
-    return {std::string(text, static_cast<std::size_t>(size)), "ssh-rsa " + base64_encode(blob) + " " + std::string(comment)};
+    return {content(bio.get()), "ssh-rsa " + base64_encode(blob) + " " + std::string(comment)};
+}
+
+KeyPair generate_x509(std::string_view user_id) {
+    const Key key(EVP_RSA_gen(bits));
+    const Certificate certificate(X509_new());
+    need(key && certificate, "a key and certificate");
+    const Number serial(BN_new());
+    need(serial && BN_rand(serial.get(), 159, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1, "a serial number");
+    need(BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get())) != nullptr, "a serial number");
+    X509_set_version(certificate.get(), X509_VERSION_3);
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), 0);
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), ten_years);
+    X509_NAME* subject = X509_get_subject_name(certificate.get());
+    if (X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(user_id.data()),
+                                   static_cast<int>(user_id.size()), -1, 0) != 1)
+        throw Error(Errc::bad_request, "Keypair data is invalid: the user's id does not fit a certificate");
+    need(X509_set_issuer_name(certificate.get(), subject) == 1 && X509_set_pubkey(certificate.get(), key.get()) == 1, "a certificate");
+    add_client_use(certificate.get(), user_id);
+    need(X509_sign(certificate.get(), key.get(), EVP_sha256()) > 0, "a signature");
+
+    const Bio pem(BIO_new(BIO_s_mem())), der(BIO_new(BIO_s_mem()));
+    const std::unique_ptr<PKCS12, Free<PKCS12_free>> bundle(PKCS12_create("", nullptr, key.get(), certificate.get(), nullptr, 0, 0, 0, 0, 0));
+    need(pem && der && bundle && PEM_write_bio_X509(pem.get(), certificate.get()) == 1 && i2d_PKCS12_bio(der.get(), bundle.get()) == 1,
+         "a PKCS#12 bundle");
+    return {base64_encode(content(der.get())), content(pem.get())};
 }
 
 std::optional<std::string> ssh_fingerprint(std::string_view line) {
@@ -99,7 +159,7 @@ std::optional<std::string> ssh_fingerprint(std::string_view line) {
 
 std::optional<std::string> x509_fingerprint(std::string_view pem) {
     const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-    const std::unique_ptr<X509, Free<X509_free>> certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
     if (!certificate) return std::nullopt;
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned size = 0;

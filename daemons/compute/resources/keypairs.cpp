@@ -79,6 +79,12 @@ void check_name(Call& call, const std::string& name) {
     if (!sound) throw bad_request("Keypair data is invalid: Keypair name contains unsafe characters");
 }
 
+void refuse_full(Call& call, Tx& tx, const std::string& user) {
+    const std::int64_t used = tx.scalar("SELECT COUNT(*) FROM keypairs WHERE user_id = ?", {user}).integer();
+    const std::int64_t limit = quota_of(tx, call.who.project_id, "key_pairs");
+    if (limit >= 0 && used + 1 > limit) throw Error(Errc::over_quota, "Quota exceeded, too many key pairs.");
+}
+
 Reply create(Call& call) {
     const std::string name = string_or(call.body, "name"), type = string_or(call.body, "type", "ssh");
     check_name(call, name);
@@ -86,17 +92,17 @@ Reply create(Call& call) {
     auto public_key = optional_string(call.body, "public_key");
     std::string private_key;
     if (!public_key) {
-        if (type == "x509") throw bad_request("Keypair data is invalid: x509 keypairs are imported, not generated.");
-        const KeyPair pair = generate_rsa("Generated-by-Nova");
+        call.store().read([&](Tx& tx) { refuse_full(call, tx, user); });  // before the work
+        const KeyPair pair = type == "x509" ? generate_x509(user) : generate_rsa("Generated-by-Nova");
         public_key = pair.public_key;
         private_key = pair.private_key;
     }
     const auto fingerprint = type == "x509" ? x509_fingerprint(*public_key) : ssh_fingerprint(*public_key);
-    if (!fingerprint) throw bad_request("Keypair data is invalid: failed to generate fingerprint");
+    if (!fingerprint)
+        throw bad_request(type == "x509" ? "Keypair data is invalid: failed to generate X509 fingerprint. Error message: not a PEM certificate"
+                                         : "Keypair data is invalid: failed to generate fingerprint");
     return call.store().write([&](Tx& tx) {
-        const std::int64_t used = tx.scalar("SELECT COUNT(*) FROM keypairs WHERE user_id = ?", {user}).integer();
-        const std::int64_t limit = quota_of(tx, call.who.project_id, "key_pairs");
-        if (limit >= 0 && used + 1 > limit) throw Error(Errc::over_quota, "Quota exceeded, too many key pairs.");
+        refuse_full(call, tx, user);
         if (tx.one("SELECT 1 FROM keypairs WHERE user_id = ? AND name = ?", {user, name}))
             throw Error(Errc::conflict, "Key pair '" + name + "' already exists.");
         tx.insert("keypairs", {{"user_id", user},

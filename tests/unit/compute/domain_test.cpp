@@ -1,5 +1,9 @@
 #include <doctest/doctest.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "domain/keys.h"
 #include "domain/names.h"
 #include "domain/scheduler.h"
@@ -127,4 +131,39 @@ TEST_CASE("ssh keys") {
     CHECK_FALSE(ssh_fingerprint("ssh-rsa not base64 !"));
     CHECK_FALSE(ssh_fingerprint("bogus AAAAC3NzaC1lZDI1NTE5AAAAIPPq3i6PaZCjgEKlm1mO455L31fj6gQ8wvJYyeBfcxcT"));
     CHECK_FALSE(ssh_fingerprint(""));
+}
+
+TEST_CASE("certificates for WinRM") {
+    const KeyPair pair = generate_x509("u1, DNS:other.example");
+    const auto print = x509_fingerprint(pair.public_key);
+    REQUIRE(print);
+    CHECK(print->size() == 59);
+
+    const auto bundle = pilvi::base64_decode(pair.private_key);
+    REQUIRE(bundle);
+    auto* bytes = reinterpret_cast<const unsigned char*>(bundle->data());
+    PKCS12* pkcs12 = d2i_PKCS12(nullptr, &bytes, static_cast<long>(bundle->size()));
+    EVP_PKEY* key = nullptr;
+    X509* certificate = nullptr;
+    REQUIRE(PKCS12_parse(pkcs12, "", &key, &certificate, nullptr) == 1);
+    CHECK(X509_check_private_key(certificate, key) == 1);
+    CHECK(X509_verify(certificate, key) == 1);
+    CHECK(X509_get_extended_key_usage(certificate) == XKU_SSL_CLIENT);
+    // The whole id is the name: no part of it became another one.
+    auto* names = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr));
+    REQUIRE(sk_GENERAL_NAME_num(names) == 1);
+    ASN1_OBJECT* kind = nullptr;
+    ASN1_TYPE* value = nullptr;
+    REQUIRE(GENERAL_NAME_get0_otherName(sk_GENERAL_NAME_value(names, 0), &kind, &value) == 1);
+    char oid[64];
+    OBJ_obj2txt(oid, sizeof oid, kind, 1);
+    CHECK(std::string(oid) == "1.3.6.1.4.1.311.20.2.3");
+    CHECK(std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(value->value.utf8string))) == "u1, DNS:other.example@localhost");
+    GENERAL_NAMES_free(names);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    PKCS12_free(pkcs12);
+
+    CHECK_THROWS_AS(generate_x509(std::string(65, 'u')), pilvi::Error);
+    CHECK_FALSE(x509_fingerprint("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));
 }
