@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/ids.h"
+#include "base/text.h"
 #include "log/log.h"
 #include "tree.h"
 
@@ -69,6 +70,13 @@ http::Response Handler::handle(http::Request& request) {
     return response;
 }
 
+http::Response Handler::take_password(const http::Request& request, const std::string& network, const std::string& known) {
+    if (!known.empty()) return plain(409);
+    if (request.body.empty() || !is_utf8(request.body)) return plain(400);
+    const int status = source_.leave_password(network, request.peer, request.body);
+    return status == 200 ? text(200, "") : plain(status);
+}
+
 http::Response Handler::answer(const http::Request& request, const std::string& network) {
     if (request.method != "GET" && request.method != "HEAD" && request.method != "POST") return plain(405);
     auto segments = path_segments(request.path);
@@ -78,7 +86,7 @@ http::Response Handler::answer(const http::Request& request, const std::string& 
     if (!document) return plain(404);
     auto found = lookup(*document, *segments, random_bytes(seed_bytes));
     if (!found) return plain(404);
-    if (request.method == "POST") return plain(found->password ? 501 : 405);
+    if (request.method == "POST") return found->password ? take_password(request, network, found->body) : plain(405);
     return text(200, std::move(found->body), found->content_type);
 }
 

@@ -44,6 +44,8 @@ public:
 
 private:
     http::Response answer(const http::Request& request, const std::string& network);
+    // `known`: the password that the server is known to have left before.
+    http::Response take_password(const http::Request& request, const std::string& network, const std::string& known);
     Source& source_;
     SourceLimit& limit_;
 };

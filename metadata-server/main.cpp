@@ -30,12 +30,18 @@ int main(int argc, char** argv) {
         Session session(session_options(config));
         metadata::SourceOptions options{.network_url = config.text("network.url"), .compute_url = config.text("compute.url")};
         options.ttl = config.seconds("cache.seconds");
-        metadata::Source source(options, [&](const std::string& url) -> std::optional<json::value> {
+        const auto fetch = [&](const std::string& url) -> std::optional<json::value> {
             http::Response response = session.send({.method = "GET", .url = url, .timeout = std::chrono::seconds(8)});
             if (response.status == 404) return std::nullopt;
             if (response.status != 200) throw error_of(response, url);
             return parse_json(response.body);
-        });
+        };
+        const auto post = [&](const std::string& url, const json::object& body) {
+            http::Headers headers;
+            headers.set("Content-Type", "application/json");
+            return session.send({.method = "POST", .url = url, .headers = headers, .body = to_text(body), .timeout = std::chrono::seconds(8)}).status;
+        };
+        metadata::Source source(options, fetch, post);
         metadata::SourceLimit limit({.rate = static_cast<double>(config.integer("limit.rate")),
                                      .burst = static_cast<double>(config.integer("limit.burst")),
                                      .parallel = static_cast<int>(config.integer("limit.parallel"))});

@@ -9,7 +9,8 @@
 
 namespace pilvi::metadata {
 
-Source::Source(SourceOptions options, Fetch fetch, Now now) : options_(std::move(options)), fetch_(std::move(fetch)), now_(std::move(now)) {}
+Source::Source(SourceOptions options, Fetch fetch, Post post, Now now)
+    : options_(std::move(options)), fetch_(std::move(fetch)), post_(std::move(post)), now_(std::move(now)) {}
 
 std::shared_ptr<const json::object> Source::document(const std::string& network_id, const std::string& address) {
     std::pair<std::string, std::string> key{network_id, address};
@@ -25,6 +26,20 @@ std::shared_ptr<const json::object> Source::document(const std::string& network_
     if (cache_.size() >= options_.capacity) cache_.clear();
     cache_[key] = {.document = document, .until = now + (document ? options_.ttl : options_.negative)};
     return document;
+}
+
+int Source::leave_password(const std::string& network_id, const std::string& address, const std::string& password) {
+    const auto document = this->document(network_id, address);
+    const std::string server = document ? string_or(object_or_empty(*document, "meta_data"), "uuid") : "";
+    if (!is_uuid_like(server)) return 404;
+    const int status = post_(fmt::format("{}/agent/v1/servers/{}/password", options_.compute_url, server), {{"password", password}});
+    if (status == 204) {
+        std::lock_guard lock(mutex_);
+        cache_.erase({network_id, address});
+        return 200;
+    }
+    if (status == 400 || status == 404 || status == 409) return status;
+    throw Error(Errc::bad_gateway, fmt::format("the compute service answered {} to a guest's password", status));
 }
 
 std::shared_ptr<const json::object> Source::fetch_document(const std::string& network_id, const std::string& address) {

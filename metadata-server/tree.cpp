@@ -78,7 +78,7 @@ std::optional<Answer> openstack_item(const json::object& server, const std::vect
     if (name == "version") return Answer{.body = version_listing(server, version)};
     if (name == "meta_data.json") return Answer{.body = meta_data(server, version, seed), .content_type = json_type};
     if (name == "network_data.json") return Answer{.body = to_text(object_or_empty(server, "network_data"))};
-    if (name == "password" && version >= grizzly) return Answer{.body = {}, .password = true};
+    if (name == "password" && version >= grizzly) return Answer{.body = string_or(server, "password"), .password = true};
     if (name == "vendor_data.json" && version >= havana) {
         return Answer{.body = to_text(object_or_empty(server, "vendor_data")), .content_type = json_type};
     }

@@ -1,5 +1,6 @@
 // /agent/v1: for the nodes and the metadata server. Shapes: compute-agent/README.md, metadata-server/README.md.
 #include "base/text.h"
+#include "domain/states.h"
 #include "resources/common.h"
 #include "work/nodes.h"
 
@@ -7,8 +8,10 @@ namespace pilvi::compute {
 namespace {
 
 using api::Call;
+using api::Field;
 using api::Reply;
 using api::Route;
+using api::Type;
 
 const std::string& host_of(Call& call) {
     const std::string& host = call.arg("host");
@@ -33,6 +36,23 @@ Reply metadata(Call& call) {
     return Reply(std::move(*document));
 }
 
+// What the original keeps at most, in bytes.
+constexpr std::size_t longest_password = 1020;
+
+Reply password(Call& call) {
+    const std::string text = string_or(call.body, "password");
+    if (text.size() > longest_password) throw bad_request("Request is too large.");
+    call.store().write([&](Tx& tx) {
+        const auto instance = find_instance(tx, call.arg("id"));
+        if (!instance || instance->deleted || instance->power == power::deleted)
+            throw Error(Errc::not_found, "Instance " + call.arg("id") + " could not be found.");
+        if (tx.exec("INSERT INTO server_passwords (instance_id, password) VALUES (?, ?) ON CONFLICT DO NOTHING", {instance->id, text}) == 0)
+            throw Error(Errc::conflict, "The server has left a password already.");
+    });
+    return {};
+}
+
+constexpr Field password_fields[] = {{.name = "password", .type = Type::text, .use = api::required, .least = 1}};
 constexpr Route routes[] = {
     {.method = "GET", .path = "/agent/v1/nodes/{host}/desired", .policy = "pilvi:agent:desired", .check = service_check, .handler = &desired},
     {.method = "POST",
@@ -44,6 +64,13 @@ constexpr Route routes[] = {
      .any_body = true,
      .body_limit = 8u << 20},
     {.method = "GET", .path = "/agent/v1/servers/{id}/metadata", .policy = "pilvi:agent:metadata", .check = service_check, .handler = &metadata},
+    {.method = "POST",
+     .path = "/agent/v1/servers/{id}/password",
+     .policy = "pilvi:agent:password",
+     .check = service_check,
+     .handler = &password,
+     .status = 204,
+     .body = password_fields},
 };
 static_assert(api::sound(routes));
 

@@ -76,8 +76,8 @@ api::ServiceSpec service_spec() {
         .routes = {server_routes(),         server_create_routes(),   server_action_routes(), server_metadata_routes(), server_tag_routes(),
                    interface_routes(),      instance_action_routes(), flavor_routes(),        flavor_spec_routes(),     keypair_routes(),
                    hypervisor_routes(),     service_routes(),         zone_routes(),          quota_routes(),           limit_routes(),
-                   external_event_routes(), server_group_routes(),    aggregate_routes(),     security_group_routes(),  agent_routes(),
-                   version_routes()},
+                   external_event_routes(), server_password_routes(), server_group_routes(),  aggregate_routes(),       security_group_routes(),
+                   agent_routes(),          version_routes()},
         .rules = {extra_rules()},
         .quotas = quota_limits()};
     return spec;

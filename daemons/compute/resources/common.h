@@ -58,6 +58,7 @@ std::span<const api::Route> server_create_routes();
 std::span<const api::Route> server_action_routes();
 std::span<const api::Route> server_metadata_routes();
 std::span<const api::Route> server_tag_routes();
+std::span<const api::Route> server_password_routes();
 std::span<const api::Route> interface_routes();
 std::span<const api::Route> instance_action_routes();
 std::span<const api::Route> flavor_routes();

@@ -56,7 +56,9 @@ std::optional<json::object> metadata_document(Tx& tx, const std::string& server_
     const auto instance = find_instance(tx, server_id);
     if (!instance || instance->deleted) return std::nullopt;
     const json::array info = json_array(instance->network_info);
+    const auto password = tx.one("SELECT password FROM server_passwords WHERE instance_id = ?", {instance->id});
     return json::object{{"project_id", instance->project_id},
+                        {"password", password ? password->text("password") : ""},
                         {"meta_data", json::object{{"uuid", instance->id},
                                                    {"name", instance->display_name},
                                                    {"hostname", instance->hostname},

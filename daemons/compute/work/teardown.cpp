@@ -49,7 +49,8 @@ void step_delete(App& app, Operation operation, const Instance& instance) {
         Changes changes{{"vm_state", vm::deleted}, {"task_state", nullptr}, {"power_state", 0}, {"deleted", true}, {"terminated_at", now}};
         for (auto& change : network_changes({})) changes.push_back(std::move(change));
         change_instance(tx, instance.id, changes, now);
-        tx.exec("DELETE FROM tasks WHERE instance_id = ?", {instance.id});
+        for (const char* table : {"tasks", "server_passwords"})
+            tx.exec("DELETE FROM " + std::string(table) + " WHERE instance_id = ?", {instance.id});
         finish_event(tx, instance.id, operation.request_id, "", true, "", now);
         end_operation(tx, operation);
         if (!instance.host.empty()) app.feed.bump(tx, instance.host);

@@ -501,6 +501,41 @@ TEST_CASE_FIXTURE(ComputeFixture, "the metadata document") {
                          "block-device-mapping": {"ami": "vda", "root": "/dev/vda"}}})"});
 }
 
+TEST_CASE_FIXTURE(ComputeFixture, "a password that the guest left") {
+    build();
+    cases.vars["long"] = std::string(1021, 'x');
+    const Case table[] = {
+        {.path = "/v2.1/servers/${server}/os-server-password", .token = "reader", .expect = R"({"password": ""})"},
+        {.path = "/v2.1/servers/${server}/os-server-password", .token = "other", .status = 404},
+        {.path = "/v2.1/servers/${server}/os-server-password", .status = 401},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "member", .body = R"({"password": "x"})", .status = 403},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": "${long}"})", .status = 400},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": 1})", .status = 400},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": ""})", .status = 400},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": "c2Vj"})", .status = 204},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": "other"})", .status = 409},
+        {.method = "POST",
+         .path = "/agent/v1/servers/00000000-0000-4000-8000-00000000dead/password",
+         .token = "service",
+         .body = R"({"password": "x"})",
+         .status = 404},
+        {.path = "/v2.1/servers/${server}/os-server-password", .token = "member", .expect = R"({"password": "c2Vj"})"},
+        {.path = "/agent/v1/servers/${server}/metadata", .token = "service", .expect = R"({"password": "c2Vj"})"},
+        {.method = "DELETE", .path = "/v2.1/servers/${server}/os-server-password", .token = "reader", .status = 403},
+        {.method = "DELETE", .path = "/v2.1/servers/${server}/os-server-password", .token = "other", .status = 404},
+        {.path = "/v2.1/servers/${server}/os-server-password", .token = "member", .expect = R"({"password": "c2Vj"})"},
+        {.method = "DELETE", .path = "/v2.1/servers/${server}/os-server-password", .token = "member", .status = 204, .empty = true},
+        {.path = "/v2.1/servers/${server}/os-server-password", .token = "member", .expect = R"({"password": ""})"},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": "again"})", .status = 204},
+        {.method = "DELETE", .path = "/v2.1/servers/${server}", .token = "member", .status = 204},
+        {.method = "POST", .path = "/agent/v1/servers/${server}/password", .token = "service", .body = R"({"password": "late"})", .status = 404},
+    };
+    cases.run(table);
+    report("node1", state("node1", cases.vars["server"], "absent"));
+    worker.run_due();
+    CHECK(store->read([](Tx& tx) { return tx.scalar("SELECT COUNT(*) FROM server_passwords").integer(); }) == 0);
+}
+
 TEST_CASE_FIXTURE(ComputeFixture, "external events") {
     build();
     const Case table[] = {

@@ -22,6 +22,7 @@ struct Cloud {
     int asked = 0;
     std::chrono::steady_clock::time_point now{};
     bool away = false;
+    std::map<std::string, std::string> left;  // url -> what was posted to it, once
 
     Cloud() {
         add_port(network_a, "10.0.0.5", server_a, "pa");
@@ -36,9 +37,9 @@ struct Cloud {
             R"({"ports":[{"id":"x","device_id":")" + device + R"(","device_owner":")" + owner + R"(","project_id":")" + project + R"("}]})";
     }
     void add_server(const std::string& server, const std::string& project, const std::string& name) {
-        answers["http://c/agent/v1/servers/" + server + "/metadata"] = R"({"project_id":")" + project + R"(","meta_data":{"name":")" + name +
-                                                                       R"(","hostname":")" + name + R"("},"ec2":{"instance-id":"i-)" + name +
-                                                                       R"("}})";
+        answers["http://c/agent/v1/servers/" + server + "/metadata"] = R"({"project_id":")" + project + R"(","meta_data":{"uuid":")" + server +
+                                                                       R"(","name":")" + name + R"(","hostname":")" + name +
+                                                                       R"("},"ec2":{"instance-id":"i-)" + name + R"("}})";
     }
     Source source() {
         return Source(
@@ -51,15 +52,20 @@ struct Cloud {
                     return url.find("/ports?") != std::string::npos ? std::optional(parse_json(R"({"ports":[]})")) : std::nullopt;
                 return parse_json(found->second);
             },
+            [this](const std::string& url, const json::object& body) {
+                if (away) throw Error(Errc::unavailable, "nobody answers");
+                return left.emplace(url, to_text(body)).second ? 204 : 409;
+            },
             [this] { return now; });
     }
 };
 
 http::Response ask(Handler& handler, const std::string& network, const std::string& peer, const std::string& path, const std::string& method = "GET",
-                   const http::Headers& headers = {}) {
+                   const http::Headers& headers = {}, const std::string& body = "") {
     http::Request request{.method = method, .target = path, .path = path, .headers = headers};
     request.headers.set("X-Pilvi-Listener", network);
     request.peer = peer;
+    request.body = body;
     return handler.handle(request);
 }
 
@@ -133,6 +139,32 @@ TEST_CASE("services that are away: 500, asked again at the next request") {
     CHECK(ask(handler, network_a, "10.0.0.5", "/latest/meta-data/hostname").status == 500);
     cloud.away = false;
     CHECK(ask(handler, network_a, "10.0.0.5", "/latest/meta-data/hostname").body == "a");
+}
+
+TEST_CASE("a guest leaves its password, once") {
+    Cloud cloud;
+    Source source = cloud.source();
+    SourceLimit limit({});
+    Handler handler(source, limit);
+    const std::string place = "/openstack/latest/password", url = std::string("http://c/agent/v1/servers/") + server_a;
+    CHECK(ask(handler, network_a, "10.0.0.5", place).body.empty());
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST").status == 400);                  // nothing
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST", {}, "\xff\xfe").status == 400);  // no text
+    CHECK(ask(handler, network_a, "10.0.0.99", place, "POST", {}, "x").status == 404);        // nobody
+    CHECK(ask(handler, network_a, "10.0.0.5", "/openstack/2012-08-10/password", "POST", {}, "x").status == 404);
+    CHECK(cloud.left.empty());
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST", {}, "c2VjcmV0").status == 200);
+    CHECK(cloud.left == std::map<std::string, std::string>{{url + "/password", R"({"password":"c2VjcmV0"})"}});
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST", {}, "other").status == 409);  // the compute service says so
+    cloud.answers[url + "/metadata"] = R"({"project_id":"pa","password":"c2VjcmV0","meta_data":{"uuid":")" + std::string(server_a) + R"("}})";
+    cloud.now += std::chrono::seconds(6);
+    const int asked = cloud.asked;
+    CHECK(ask(handler, network_a, "10.0.0.5", place).body == "c2VjcmV0");
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST", {}, "other").status == 409);
+    CHECK(cloud.asked == asked + 2);
+    cloud.now += std::chrono::seconds(6);
+    cloud.away = true;
+    CHECK(ask(handler, network_a, "10.0.0.5", place, "POST", {}, "x").status == 500);
 }
 
 TEST_CASE("methods and limits") {

@@ -1,0 +1,1 @@
+CREATE TABLE server_passwords (instance_id TEXT PRIMARY KEY, password TEXT NOT NULL);
