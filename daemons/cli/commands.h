@@ -38,6 +38,13 @@ struct DoctorOptions {
 // 0 where nothing is wrong, 1 where something is, 2 where it could not look.
 int doctor(const Access& access, const DoctorOptions& options);
 
+struct MetadefOptions {
+    std::string place;       // a directory with *.json files, or one such file, each a namespace as POST /v2/metadefs/namespaces takes it
+    bool overwrite = false;  // a namespace that is there is replaced; otherwise it stays as it is
+};
+// Metadata definitions from files. 0 where every file is loaded or its namespace is there, 1 where one was refused.
+int load_metadefs(const Access& access, const MetadefOptions& options);
+
 // Runs pilvi-identity bootstrap with this node's credentials, as identity's own user where we are root. Does not return where that works.
 int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments);
 // Makes the credentials of a node where they are missing.

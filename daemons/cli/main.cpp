@@ -16,6 +16,7 @@ struct CommandLine {
     TryOptions trial;
     StatusOptions status;
     DoctorOptions doctor;
+    MetadefOptions metadefs;
     std::vector<std::string> bootstrap_arguments;
     std::optional<int> wait_seconds;
     int (*run)(CommandLine&) = nullptr;
@@ -62,6 +63,15 @@ void add_identity(CLI::App& app, CommandLine& line) {
     });
 }
 
+void add_image(CLI::App& app, CommandLine& line) {
+    CLI::App* image = app.add_subcommand("image", "The image service")->require_subcommand(1);
+    CLI::App* metadefs = image->add_subcommand("metadefs", "Metadata definitions")->require_subcommand(1);
+    CLI::App* command = metadefs->add_subcommand("load", "Loads namespaces from JSON files; one that is there stays as it is");
+    command->add_option("PLACE", line.metadefs.place, "Directory of *.json files, or one file")->required();
+    command->add_flag("--overwrite", line.metadefs.overwrite, "Replace namespaces that are there");
+    command->callback([&line] { line.run = [](CommandLine& l) { return load_metadefs(l.access, l.metadefs); }; });
+}
+
 // What follows --exec belongs to the command, its options too. The number of arguments before it.
 int take_command(int argc, char** argv, CommandLine& line) {
     for (int i = 1; i < argc; ++i) {
@@ -92,6 +102,7 @@ int main(int argc, char** argv) {
     add_doctor(app, line);
     add_try(app, line);
     add_identity(app, line);
+    add_image(app, line);
     app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] {
         line.run = [](CommandLine&) { return setup(); };
     });

@@ -29,6 +29,7 @@ FetchRules fetch_rules(const Config& config);
 void recover(Store& store, const Stores& stores);
 
 // Tables of the resource files.
-extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes;
+extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes,
+    metadef_routes, metadef_content_routes;
 
 }  // namespace pilvi::image

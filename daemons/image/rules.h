@@ -12,6 +12,8 @@ constexpr const char* download_image =
     "'public':%(visibility)s or 'shared':%(visibility)s))";
 constexpr const char* reader_or_image_member = "role:admin or (role:reader and (project_id:%(project_id)s or project_id:%(member_id)s))";
 constexpr const char* image_member = "role:admin or (role:member and project_id:%(member_id)s)";
+constexpr const char* get_namespace = "role:admin or (role:reader and (project_id:%(project_id)s or 'public':%(visibility)s))";
+constexpr const char* metadef_admin = "rule:metadef_admin";
 constexpr const char* admin = "role:admin";
 
 }  // namespace pilvi::image::rules

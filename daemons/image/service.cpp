@@ -19,6 +19,7 @@ constexpr api::ServiceStyle style{
 };
 
 constexpr api::PolicyRule rules_beside_routes[] = {
+    {"metadef_admin", rules::admin, "Change metadata definitions"},
     {"publicize_image", rules::admin, "Make an image visible to all projects"},
     {"communitize_image", rules::member, "Let all projects use an image whose id they know"},
 };
@@ -43,7 +44,8 @@ const std::span<const Setting> settings = all_settings;
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app) {
     api::ServiceSpec spec{.style = style,
                           .resources = {},
-                          .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes},
+                          .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes,
+                                     metadef_routes, metadef_content_routes},
                           .rules = {rules_beside_routes}};
     return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
 }

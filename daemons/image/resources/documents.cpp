@@ -2,6 +2,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "domain/metadef_schemas.h"
 #include "domain/properties.h"
 #include "image.h"
 #include "model.h"
@@ -33,6 +34,12 @@ Reply schema(Call& call) {
     return document;
 }
 
+Reply metadef_document(Call& call) {
+    const json::object* document = metadef_schema(call.arg("name"));
+    if (!document) throw Error(Errc::not_found, "The resource could not be found.");
+    return *document;
+}
+
 Reply import_methods(Call&) {
     return json::object{{"import-methods", {{"description", "Import methods available."}, {"type", "array"}, {"value", json::array{}}}}};
 }
@@ -47,6 +54,7 @@ constexpr Route table[] = {
     {.method = "GET", .path = "/", .handler = versions, .status = 300, .access = Access::open},
     {.method = "GET", .path = "/versions", .handler = versions, .status = 200, .access = Access::open},
     {.method = "GET", .path = "/v2/schemas/{name}", .policy = "get_schema", .check = anybody, .handler = schema},
+    {.method = "GET", .path = "/v2/schemas/metadefs/{name}", .policy = "get_schema", .check = anybody, .handler = metadef_document},
     {.method = "GET", .path = "/v2/info/import", .policy = "get_import_methods", .check = anybody, .handler = import_methods},
     {.method = "GET", .path = "/v2/info/stores", .policy = "get_stores", .check = anybody, .handler = stores},
     {.method = "GET",

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <array>
 
-#include "api/query.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "image.h"
 #include "model.h"
+#include "resources/paging.h"
 #include "rules.h"
 
 namespace pilvi::image {
@@ -16,8 +16,6 @@ using api::Call;
 using api::Reply;
 using api::Route;
 using api::Select;
-
-constexpr std::int64_t default_limit = 25, greatest_limit = 1000;
 
 [[noreturn]] void refuse(const std::string& why) { throw Error(Errc::bad_request, why); }
 
@@ -43,11 +41,6 @@ std::string_view sort_expression(std::string_view key) {
         available += (available.empty() ? "" : ", ") + std::string(c.key);
     }
     refuse("Invalid sort key: " + std::string(key.substr(0, 100)) + ". It must be one of the following: " + available + ".");
-}
-
-bool descending(std::string_view direction) {
-    if (direction != "asc" && direction != "desc") refuse("Invalid sort direction: " + std::string(direction.substr(0, 100)));
-    return direction == "desc";
 }
 
 std::vector<api::Sort> asked_order(const Call& call) {
@@ -87,17 +80,7 @@ void add_marker(Select& select, Tx& tx, const Call& call, const std::string& mar
     const std::string visible = visible_condition(call.who, parameters);
     const auto row = tx.one("SELECT " + columns + " FROM images t WHERE t.id = ?" + (visible.empty() ? "" : " AND (" + visible + ")"), parameters);
     if (!row) refuse("No image found with ID " + marker.substr(0, 255));
-    std::string condition;
-    for (std::size_t i = 0; i < select.order.size(); ++i) {
-        condition += i == 0 ? "(" : " OR (";
-        for (std::size_t k = 0; k < i; ++k) {
-            condition += select.order[k].expression + " = ? AND ";
-            select.parameters.push_back(row->at(k));
-        }
-        condition += select.order[i].expression + (select.order[i].descending ? " < ?)" : " > ?)");
-        select.parameters.push_back(row->at(i));
-    }
-    select.where.push_back("(" + condition + ")");
+    start_behind(select, *row);
 }
 
 // "in:a,\"b,c\"" -> a | b,c
@@ -207,15 +190,6 @@ void add_visibility(Select& select, const Call& call) {
     else if (visibility != "all") select.add("t.visibility = ?", {visibility});
 }
 
-std::int64_t asked_limit(const Call& call) {
-    const auto text = call.query.get("limit");
-    if (!text) return default_limit;
-    const auto limit = parse_integer(*text);
-    if (!limit) refuse("limit param must be an integer");
-    if (*limit < 0) refuse("limit param must be positive");
-    return std::min(*limit, greatest_limit);
-}
-
 Select select_of(Tx& tx, const Call& call) {
     constexpr std::string_view control[] = {"limit", "marker", "sort", "sort_key", "sort_dir", "member_status", "visibility", "os_hidden", "deleted"};
     Select select;
@@ -231,13 +205,6 @@ Select select_of(Tx& tx, const Call& call) {
     return select;
 }
 
-std::string encoded(const api::Query& query) {
-    std::string out;
-    for (const auto& [name, value] : query.items())
-        if (name != "marker") out += (out.empty() ? "" : "&") + percent_encode(name) + "=" + percent_encode(value);
-    return out;
-}
-
 Reply list(Call& call) {
     const std::int64_t limit = asked_limit(call);
     std::vector<Image> images = call.store().read([&](Tx& tx) {
@@ -250,9 +217,8 @@ Reply list(Call& call) {
     json::array items;
     items.reserve(images.size());
     for (const Image& image : images) items.push_back(view(image));
-    const std::string query = encoded(call.query);
-    json::object body{{"images", std::move(items)}, {"first", "/v2/images" + (query.empty() ? "" : "?" + query)}, {"schema", "/v2/schemas/images"}};
-    if (more && !images.empty()) body["next"] = "/v2/images?" + (query.empty() ? "" : query + "&") + "marker=" + images.back().id;
+    json::object body{{"images", std::move(items)}, {"first", first_link(call.query, "/v2/images")}, {"schema", "/v2/schemas/images"}};
+    if (more && !images.empty()) body["next"] = next_link(call.query, "/v2/images", images.back().id);
     return body;
 }
 
