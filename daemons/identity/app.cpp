@@ -19,6 +19,7 @@ constexpr Setting table[] = {
      "Key repository that seals stored credentials, whose keys stay; credential-keys beside fernet.directory where it is empty."},
     {"fernet.max_active_keys", SettingKind::integer, "3", "Keys left after a rotation, the staged one included.", 3, 1000},
     {"token.lifetime", SettingKind::seconds, "3600", "How long a token is valid, in seconds.", 10, 604'800},
+    {"receipt.lifetime", SettingKind::seconds, "300", "How long a login by several factors may take, in seconds.", 10, 86'400},
     {"token.expired_window", SettingKind::seconds, "172800", "How long after its end a service may still validate a token (?allow_expired).", 0,
      2'592'000},
     {"password.operations", SettingKind::integer, "5", "Passes of argon2id over its memory.", 1, 1000},
@@ -58,6 +59,15 @@ TokenSettings token_settings(const Config& config) {
     out.lifetime = config.seconds("token.lifetime").count() * 1000;
     out.expired_window = config.seconds("token.expired_window").count() * 1000;
     return out;
+}
+
+std::string App::seal(std::string_view text) const { return fernet_seal(credential_keys.keys()->front(), tokens.now() / 1'000'000, text); }
+
+std::string App::unseal(std::string_view sealed) const {
+    constexpr std::size_t longest = 131'072;
+    const auto opened = fernet_open(*credential_keys.keys(), sealed, longest);
+    if (!opened) throw Error(Errc::internal, "a secret was sealed with a key that is no longer in the credential key repository");
+    return opened->text;
 }
 
 api::ServiceSpec service_spec() {

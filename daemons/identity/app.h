@@ -23,9 +23,13 @@ struct App {
     PasswordHasher hasher;
     KeyRing keys, credential_keys;
     Tokens tokens;
+    Micros receipt_lifetime = 300'000'000;
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros)
         : store(store_), hasher(cost), keys(token_keys), credential_keys(sealing_keys), tokens(store_, keys, token_settings_, std::move(clock)) {}
+    // Text for the database that only the credential keys open. unseal: Error(internal) where the key is gone.
+    std::string seal(std::string_view text) const;
+    std::string unseal(std::string_view sealed) const;
     // After a rotation: tokens of a key that is gone are no good any more. Throws where a repository is broken; the old keys stay then.
     void reload_keys() {
         keys.reload();

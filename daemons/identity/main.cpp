@@ -17,6 +17,7 @@ void serve(Daemon& daemon) {
     sealing_keys.initialize();
     const auto store = identity::open_store(config);
     identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config));
+    app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
     daemon.serve(service);

@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (const auto opened = fernet_open(keys, text)) unpack_payload(opened->text);
     if (const auto payload = unpack_payload(text))
         if (unpack_payload(pack_payload(*payload))->user_id != payload->user_id) __builtin_trap();
+    if (const auto receipt = unpack_receipt(text))
+        if (unpack_receipt(pack_receipt(*receipt))->user_id != receipt->user_id) __builtin_trap();
     parse_fernet_key(text);
     return 0;
 }

@@ -43,6 +43,13 @@ Error unexpected() { return {Errc::internal, "An unexpected error prevented the 
 
 std::string unauthenticated_text() { return "The request you have made requires authentication."; }
 
+// Whether an application credential's rules name the request; looking at a token is always allowed. A service that acts for the user (with a valid
+// X-Service-Token) is not asked: the rules are about what the user's program calls.
+bool may(const std::vector<AccessRule>& rules, std::string_view service_type, const http::Request& request) {
+    if (service_type == "identity" && request.method == "GET" && request.path == "/v3/auth/tokens") return true;
+    return allows(rules, service_type, request.method, request.path);
+}
+
 // A well-formed request id of the caller's, to be logged beside ours.
 std::string global_id(const http::Headers& headers) {
     const std::string_view given = headers.get("X-Openstack-Request-Id");
@@ -59,7 +66,7 @@ struct Service::Impl {
     void add_resource(Service& service, const Resource& resource);
     void add_route(Service& service, const Route& route);
     void add(std::unique_ptr<Endpoint> endpoint);
-    Context authenticate(const http::Request& request, const std::string& request_id);
+    Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
     void parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action);
     json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
     Reply run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint, Version& version);
@@ -128,18 +135,22 @@ http::Response Service::refuse(int status, std::string_view reason) {
     return response;
 }
 
-Context Service::Impl::authenticate(const http::Request& request, const std::string& request_id) {
+Context Service::Impl::authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id) {
     const std::string_view token = request.headers.get("X-Auth-Token");
     if (token.empty() || request.headers.count("X-Auth-Token") > 1) throw Error(Errc::unauthenticated, unauthenticated_text());
-    auto context = authenticator.authenticate(token);
-    if (!context) throw Error(Errc::unauthenticated, unauthenticated_text());
+    bool service_call = false, allow_expired = false;
+    if (const std::string_view second = request.headers.get("X-Service-Token"); !second.empty()) {
+        const auto other = authenticator.authenticate(second);
+        allow_expired = other && other->has_role("service");
+        service_call = allow_expired || (other && other->is_admin);
+    }
+    auto context = authenticator.authenticate(token, allow_expired);
+    if (!context || (context->access_rules && !service_call && !may(*context->access_rules, service_type, request)))
+        throw Error(Errc::unauthenticated, unauthenticated_text());
     context->request_id = request_id;
     context->global_request_id = global_id(request.headers);
     context->token = std::string(token);
-    if (const std::string_view second = request.headers.get("X-Service-Token"); !second.empty()) {
-        const auto other = authenticator.authenticate(second);
-        context->service_call = other && (other->has_role("service") || other->is_admin);
-    }
+    context->service_call = service_call;
     return std::move(*context);
 }
 
@@ -265,7 +276,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     const ServiceStyle& style = service.style();
     Match match = router.match(request.method, request.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
-    if (!open && style.token_before_route) who = authenticate(request, request_id);
+    if (!open && style.token_before_route) who = authenticate(style.service_type, request, request_id);
     // Placement's root has microversions too: clients negotiate there.
     if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
     const bool known_method = match.endpoint != nullptr;
@@ -281,7 +292,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     }
     endpoint = match.endpoint;
     const Route& route = endpoint->route;
-    if (route.access == Access::token && !style.token_before_route) who = authenticate(request, request_id);
+    if (route.access == Access::token && !style.token_before_route) who = authenticate(style.service_type, request, request_id);
     Call call{service, request, route, who, std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;

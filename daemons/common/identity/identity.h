@@ -17,6 +17,16 @@
 
 namespace pilvi {
 
+// One request that the token of an application credential may make.
+struct AccessRule {
+    std::string service;  // type: "compute"
+    std::string method;   // "GET"
+    std::string path;     // pattern: {name} and * stand for one segment's characters, ** for anything
+};
+// Whether one of the rules names this request. `path` is the request's, without query.
+bool allows(const std::vector<AccessRule>& rules, std::string_view service, std::string_view method, std::string_view path);
+bool path_matches(std::string_view path, std::string_view pattern);
+
 // The identity of one request. Empty members: not in the token.
 struct Context {
     std::string request_id;         // "req-..."
@@ -29,6 +39,8 @@ struct Context {
     std::vector<std::string> roles;      // names
     bool is_admin = false;               // role "admin"
     Micros expires_at = 0;
+    // Of an application credential that is limited to some requests; nullptr: not limited. api::Service enforces them.
+    std::shared_ptr<const std::vector<AccessRule>> access_rules = nullptr;
     bool service_call = false;  // a valid X-Service-Token with role "service" came along
     bool has_role(std::string_view role) const;
 };
@@ -38,7 +50,8 @@ class Authenticator {
 public:
     virtual ~Authenticator() = default;
     // nullopt: missing, malformed, expired or revoked token. Throws Error(unavailable) where identity cannot be asked.
-    virtual std::optional<Context> authenticate(std::string_view token) = 0;
+    // `allow_expired`: one that ended within identity's window is still good (a service continues what its user began).
+    virtual std::optional<Context> authenticate(std::string_view token, bool allow_expired = false) = 0;
 };
 
 // Authenticated requests as a service user: gets a token by password, keeps it, renews it before it ends and on a 401. Thread-safe.
@@ -70,12 +83,15 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// Validates tokens at the identity service. Answers are cached, and the cache is emptied as soon as identity says that a token may have been revoked:
+// a thread of this object long-polls identity's revision (GET /v3/OS-PILVI/revocations); identity answers a revoking request when every listener has
+// heard of it. Where identity does not know that request (the original), answers live `ttl` at most.
 class TokenValidator final : public Authenticator {
 public:
     // Cached answers live `ttl` at most, never beyond the token's end; at most `capacity` of them. Keyed by a hash of the token.
     TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl = std::chrono::seconds(10), std::size_t capacity = 10'000);
     ~TokenValidator() override;
-    std::optional<Context> authenticate(std::string_view token) override;
+    std::optional<Context> authenticate(std::string_view token, bool allow_expired = false) override;
 
 private:
     struct Impl;

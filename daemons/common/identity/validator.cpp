@@ -1,15 +1,21 @@
 #include <openssl/sha.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 
 #include <list>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 
-#include "base/text.h"
+#include "base/fd.h"
+#include "base/ids.h"
 #include "identity/identity.h"
 
 namespace pilvi {
 namespace {
 constexpr std::size_t longest_token = 8192;
+constexpr std::chrono::seconds poll_time{30};
+constexpr std::chrono::milliseconds unknown_pause{60'000}, error_pause{1'000};
 
 std::string digest(std::string_view token) {
     std::string out(SHA256_DIGEST_LENGTH, '\0');
@@ -32,18 +38,34 @@ struct TokenValidator::Impl {
         std::chrono::steady_clock::time_point until;
     };
     Session& session;
-    std::string url;
+    std::string url;  // of identity, without trailing slash
     std::chrono::seconds ttl;
     std::size_t capacity;
     std::mutex mutex;
     std::list<Entry> entries;  // the newest first: they also end in that order
     std::unordered_map<std::string, std::list<Entry>::iterator> index;
+    std::uint64_t flushes = 0;
+    const std::string listener = new_uuid();  // this object's name at identity
+    UniqueFd stop{::eventfd(0, EFD_CLOEXEC)};
+    std::thread thread;
 
+    Impl(Session& s, std::string u, std::chrono::seconds t, std::size_t c) : session(s), url(std::move(u)), ttl(t), capacity(c) {}
     std::optional<Context> cached(const std::string& key);
-    void keep(const std::string& key, const Context& context);
+    void keep(const std::string& key, const Context& context, std::uint64_t flush);
+    void flush();
+    std::uint64_t current_flush() {
+        const std::lock_guard lock(mutex);
+        return flushes;
+    }
     void drop(std::list<Entry>::iterator at) {
         index.erase(at->key);
         entries.erase(at);
+    }
+    void listen();
+    std::optional<std::int64_t> hear(std::optional<std::int64_t> revision);
+    bool stopped_within(std::chrono::milliseconds time) const {
+        pollfd asked{stop.get(), POLLIN, 0};
+        return ::poll(&asked, 1, static_cast<int>(time.count())) > 0;
     }
 };
 
@@ -58,41 +80,85 @@ std::optional<Context> TokenValidator::Impl::cached(const std::string& key) {
     return at->second->context;
 }
 
-void TokenValidator::Impl::keep(const std::string& key, const Context& context) {
+// An answer that was asked for before the last flush may be older than what it was about: it is not kept.
+void TokenValidator::Impl::keep(const std::string& key, const Context& context, std::uint64_t flush) {
     const std::lock_guard lock(mutex);
     const auto now = std::chrono::steady_clock::now();
     if (const auto at = index.find(key); at != index.end()) drop(at->second);
     while (!entries.empty() && (entries.size() >= capacity || entries.back().until <= now)) drop(std::prev(entries.end()));
-    if (capacity == 0 || ttl.count() == 0) return;
+    if (capacity == 0 || ttl.count() == 0 || flush != flushes) return;
     entries.push_front({key, context, now + ttl});
     index.emplace(key, entries.begin());
 }
 
-TokenValidator::TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl, std::size_t capacity)
-    : impl_(new Impl{session, std::move(auth_url), ttl, capacity, {}, {}, {}}) {
-    while (impl_->url.ends_with('/')) impl_->url.pop_back();
-    impl_->url += "/auth/tokens?nocatalog";
+void TokenValidator::Impl::flush() {
+    const std::lock_guard lock(mutex);
+    ++flushes;
+    index.clear();
+    entries.clear();
 }
 
-TokenValidator::~TokenValidator() = default;
+// The revision after waiting for one that differs; nullopt where identity has no such request.
+std::optional<std::int64_t> TokenValidator::Impl::hear(std::optional<std::int64_t> revision) {
+    http::ClientRequest request{.url = url + "/OS-PILVI/revocations?listener=" + listener, .timeout = poll_time + std::chrono::seconds(10)};
+    if (revision) request.url += "&revision=" + std::to_string(*revision) + "&wait=" + std::to_string(poll_time.count());
+    request.cancel_fd = stop.get();
+    const http::Response response = session.send(std::move(request));
+    if (response.status == 404 || response.status == 403) return std::nullopt;
+    if (response.status != 200) throw error_of(response, "identity");
+    const json::value body = parse_json(response.body);
+    const json::value* now = body.is_object() ? find(body.get_object(), "revision") : nullptr;
+    if (!now || !now->is_int64()) throw Error(Errc::bad_gateway, "identity answered no revision");
+    return now->get_int64();
+}
 
-std::optional<Context> TokenValidator::authenticate(std::string_view token) {
+// Until it is stopped. What was not heard (identity was away) counts as a change.
+void TokenValidator::Impl::listen() {
+    std::optional<std::int64_t> revision;
+    while (!stopped_within(std::chrono::milliseconds(0))) {
+        try {
+            const auto now = hear(revision);
+            if (now != revision) flush();
+            revision = now;
+            if (!now && stopped_within(unknown_pause)) return;
+        } catch (const std::exception&) {
+            revision.reset();  // requests themselves say that identity is away
+            if (stopped_within(error_pause)) return;
+        }
+    }
+}
+
+TokenValidator::TokenValidator(Session& session, std::string auth_url, std::chrono::seconds ttl, std::size_t capacity)
+    : impl_(new Impl(session, std::move(auth_url), ttl, capacity)) {
+    while (impl_->url.ends_with('/')) impl_->url.pop_back();
+    if (ttl.count() > 0 && capacity > 0) impl_->thread = std::thread([impl = impl_.get()] { impl->listen(); });
+}
+
+TokenValidator::~TokenValidator() {
+    if (!impl_->thread.joinable()) return;
+    ::eventfd_write(impl_->stop.get(), 1);
+    impl_->thread.join();
+}
+
+std::optional<Context> TokenValidator::authenticate(std::string_view token, bool allow_expired) {
     if (!well_formed(token)) return std::nullopt;
     const std::string key = digest(token);
     if (std::optional<Context> context = impl_->cached(key)) {
         context->token = token;
         return context;
     }
-    http::ClientRequest request{.url = impl_->url};
+    const std::uint64_t flush = impl_->current_flush();
+    http::ClientRequest request{.url = impl_->url + "/auth/tokens?nocatalog" + (allow_expired ? "&allow_expired=1" : "")};
     request.headers.add("X-Subject-Token", token);
+    request.headers.add("OpenStack-Identity-Access-Rules", "1.0");  // api::Service enforces them
     const http::Response response = impl_->session.send(std::move(request));
     if (response.status == 404) return std::nullopt;
     if (response.status != 200) throw Error(Errc::unavailable, "the token cannot be checked: " + error_of(response, "identity").message());
     const json::value body = parse_json(response.body);
     if (!body.is_object()) throw Error(Errc::bad_gateway, "identity answered nonsense to a token check");
     Context context = context_from_token(body.get_object());
-    if (context.expires_at <= now_micros()) return std::nullopt;
-    impl_->keep(key, context);  // without the token itself
+    if (context.expires_at > now_micros()) impl_->keep(key, context, flush);  // without the token itself
+    else if (!allow_expired) return std::nullopt;
     context.token = token;
     return context;
 }

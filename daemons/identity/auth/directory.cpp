@@ -125,19 +125,27 @@ std::vector<std::string> ancestors_of(Tx& tx, const ProjectRecord& of) {
     return out;
 }
 
-std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on) {
+std::set<std::string> role_ids_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on) {
     const std::vector<std::string> above = on && target == Target::project ? ancestors_of(tx, *on) : std::vector<std::string>();
     std::set<std::string> roles;
     for (const Assignment& a : load_assignments(tx, user_id))
         if (applies(a, target, on ? std::string_view(on->id) : std::string_view(), above)) roles.insert(a.role_id);
-    if (roles.empty()) return {};
-    Values parameters;
-    for (const std::string& role : with_implied(roles, load_implications(tx))) parameters.emplace_back(role);
+    return roles.empty() ? roles : with_implied(roles, load_implications(tx));
+}
+
+std::vector<RoleRecord> load_roles(Tx& tx, const std::set<std::string>& ids) {
     std::vector<RoleRecord> out;
+    if (ids.empty()) return out;
+    Values parameters;
+    for (const std::string& role : ids) parameters.emplace_back(role);
     for (const Row& row :
          tx.query("SELECT id, name FROM roles WHERE domain_id IS NULL AND id IN (" + marks(parameters.size()) + ") ORDER BY name", parameters))
         out.push_back({row.at(0).text(), row.at(1).text(), ""});
     return out;
+}
+
+std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on) {
+    return load_roles(tx, role_ids_in_effect(tx, user_id, target, on));
 }
 
 std::vector<std::string> scopes_of(Tx& tx, std::string_view user_id, Target target) {
@@ -164,6 +172,6 @@ std::vector<CatalogService> load_catalog(Tx& tx) {
     return services;
 }
 
-void touch(Tx& tx) { tx.exec("UPDATE revision SET value = value + 1 WHERE id = 1"); }
+std::int64_t touch(Tx& tx) { return tx.query("UPDATE revision SET value = value + 1 WHERE id = 1 RETURNING value").at(0).at(0).integer(); }
 
 }  // namespace pilvi::identity

@@ -2,6 +2,7 @@
 // Users, projects, domains and roles as logging in and tokens need them: look-ups in SQL, none of them per row.
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,10 @@ std::vector<Assignment> load_assignments(Tx& tx, std::string_view user_id);
 // From the parent upwards; the domain is the last.
 std::vector<std::string> ancestors_of(Tx& tx, const ProjectRecord& project);
 
+// Ids of the roles that the user has there, implied ones and those of one domain only included.
+std::set<std::string> role_ids_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on);
+// Those of the ids that are for everyone (not of one domain), by name.
+std::vector<RoleRecord> load_roles(Tx& tx, const std::set<std::string>& ids);
 // The roles that a token of this scope carries: in effect, implied ones included, roles of one domain only left out. By name.
 std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on);
 // Ids of the projects (or domains) on which the user has any role in effect.
@@ -55,8 +60,8 @@ std::vector<std::string> scopes_of(Tx& tx, std::string_view user_id, Target targ
 // Enabled services with their enabled endpoints, by type.
 std::vector<CatalogService> load_catalog(Tx& tx);
 
-// Raises the revision: every write calls it.
-void touch(Tx& tx);
+// Raises the revision, and returns it: every write calls it.
+std::int64_t touch(Tx& tx);
 
 std::string_view name_of(Target target);
 Target target_of(std::string_view text);

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 #include "api/validate.h"
+#include "app.h"
+#include "auth/delegation.h"
+#include "auth/receipts.h"
+#include "base/text.h"
+#include "domain/oauth1.h"
+#include "domain/totp.h"
 
 namespace pilvi::identity {
 
@@ -27,11 +33,20 @@ constexpr Field credential_fields[] = {
     {.name = "secret", .use = required, .most = any_length},
     {.name = "user", .type = Type::object, .fields = user_fields, .extra = true},
 };
+constexpr Field passcode_fields[] = {
+    {.name = "id", .most = any_length},
+    {.name = "name", .most = any_length},
+    {.name = "passcode", .most = any_length},
+    {.name = "domain", .type = Type::object, .fields = domain_fields, .extra = true},
+};
+constexpr Field totp_fields[] = {{.name = "user", .type = Type::object, .use = required, .fields = passcode_fields, .extra = true}};
 constexpr Field identity_fields[] = {
     {.name = "methods", .type = Type::array, .use = required, .most = 20, .item = Type::text},
     {.name = "password", .type = Type::object, .fields = password_fields, .extra = true},
     {.name = "token", .type = Type::object, .fields = token_fields, .extra = true},
     {.name = "application_credential", .type = Type::object, .fields = credential_fields, .extra = true},
+    {.name = "totp", .type = Type::object, .fields = totp_fields, .extra = true},
+    {.name = "oauth1", .type = Type::object, .extra = true},
 };
 constexpr Field project_fields[] = {
     {.name = "id", .most = any_length},
@@ -39,12 +54,13 @@ constexpr Field project_fields[] = {
     {.name = "domain", .type = Type::object, .fields = domain_fields, .extra = true},
 };
 constexpr Field system_fields[] = {{.name = "all", .type = Type::boolean, .use = required}};
+constexpr Field trust_fields[] = {{.name = "id", .most = any_length}};
 constexpr Field scope_fields[] = {
     {.name = "project", .type = Type::object, .fields = project_fields, .extra = true},
     {.name = "domain", .type = Type::object, .fields = domain_fields, .extra = true},
     {.name = "system", .type = Type::object, .fields = system_fields, .extra = true},
     {.name = "unscoped", .type = Type::any},
-    {.name = "OS-TRUST:trust", .type = Type::any},
+    {.name = "OS-TRUST:trust", .type = Type::object, .fields = trust_fields, .extra = true},
 };
 constexpr Field auth_fields[] = {
     {.name = "identity", .type = Type::object, .use = required, .fields = identity_fields, .extra = true},
@@ -76,20 +92,25 @@ std::optional<UserRecord> user_of(Tx& tx, const json::object& reference) {
 }
 
 struct Login {
-    const ServiceStyle& style;
+    const Call& call;
     Store& store;
     Tokens& tokens;
     const PasswordHasher& hasher;
-    Payload payload;
+    const App& shared;
+    const json::value* asked;  // "scope", or nullptr
+    Payload payload = {};
     bool good = true;
 
     void same_user(const std::string& id) {
         if (payload.user_id.empty()) payload.user_id = id;
         if (payload.user_id != id) good = false;
     }
+    void end_by(Micros at) { payload.expires_at = payload.expires_at == 0 ? at : std::min(payload.expires_at, at); }
     void by_password(const json::object& given);
     void by_token(const json::object& given);
     void by_application_credential(const json::object& given);
+    void by_totp(const json::object& given);
+    void by_oauth1(const json::object& given);
 };
 
 void Login::by_password(const json::object& given) {
@@ -113,18 +134,33 @@ void Login::by_password(const json::object& given) {
     }
 }
 
+[[noreturn]] void forbid(const std::string& action) {
+    throw Error(Errc::forbidden, "You are not authorized to perform the requested action: " + action);
+}
+
+// What was delegated narrows; its tokens make no others. Nor does one of the system for something smaller.
+void refuse_exchange(const Payload& old, const json::value* asked) {
+    const auto again = [](const std::string& kind) {
+        return "Using " + kind + "-scoped token to create another token. Create a new " + kind + "-scoped token instead.";
+    };
+    if (!old.access_token_id.empty()) forbid(again("OAuth"));
+    if (!old.trust_id.empty()) forbid(again("trust"));
+    const json::object* scope = asked ? asked->if_object() : nullptr;
+    if (old.scope == Scope::system && scope && (scope->contains("project") || scope->contains("domain")))
+        forbid("Using a system-scoped token to create a project-scoped or domain-scoped token is not allowed.");
+    if (is_delegated(old)) forbid("Using a delegated token to create another token is not allowed.");
+}
+
 void Login::by_token(const json::object& given) {
     const auto old = tokens.find(string_or(given, "id"));
-    // What an application credential narrows stays narrow: its tokens make no others.
-    if (old && !old->payload.application_credential_id.empty())
-        throw Error(Errc::forbidden, "A token of an application credential cannot be exchanged for another one.");
     if (!old) {
         good = false;
         return;
     }
+    refuse_exchange(old->payload, asked);
     same_user(old->payload.user_id);
     payload.methods |= Method::token | old->payload.methods;
-    payload.expires_at = old->payload.expires_at;  // a chain of tokens does not live longer than its first
+    end_by(old->payload.expires_at);  // a chain of tokens does not live longer than its first
     payload.audit_ids = {old->payload.audit_ids.back()};
 }
 
@@ -151,12 +187,99 @@ void Login::by_application_credential(const json::object& given) {
     payload.scope = Scope::project;
     payload.scope_id = row->text("project_id");
     const Micros end = tokens.now() + tokens.settings().lifetime;
-    payload.expires_at = std::min(end, (*row)["expires_at"].optional_integer().value_or(end));
+    end_by(std::min(end, (*row)["expires_at"].optional_integer().value_or(end)));
     if (payload.expires_at <= tokens.now()) good = false;
 }
 
+void Login::by_totp(const json::object& given) {
+    const json::object& reference = given.at("user").as_object();
+    need_reference(reference, "identity/totp/user");
+    if (!reference.contains("passcode")) throw Error(Errc::bad_request, "Expecting to find passcode in identity/totp/user.");
+    const std::string passcode = string_or(reference, "passcode");
+    std::vector<std::string> secrets;
+    const auto user = store.read([&](Tx& tx) {
+        auto found = user_of(tx, reference);
+        if (found)
+            for (const Row& row : tx.query("SELECT blob FROM credentials WHERE user_id = ? AND type = 'totp'", {found->id}))
+                secrets.push_back(row.at(0).text());
+        return found;
+    });
+    bool right = false;
+    for (const std::string& secret : secrets) right = totp_matches(shared.unseal(secret), passcode, tokens.now()) || right;
+    if (!user || !right || !user->enabled) {
+        good = false;
+        return;
+    }
+    same_user(user->id);
+    payload.methods |= Method::totp;
+}
+
+void Login::by_oauth1(const json::object&) {
+    const auto header = parse_oauth_header(call.request.headers.get("Authorization"));
+    if (!header) throw Error(Errc::bad_request, "No OAuth Authorization header found, cannot proceed with OAuth related calls.");
+    const std::string id(header->get("oauth_token")), consumer(header->get("oauth_consumer_key"));
+    if (id.empty()) throw Error(Errc::bad_request, "Expecting to find oauth_token in request.");
+    std::string consumer_secret;
+    const auto access = store.read([&](Tx& tx) {
+        auto found = find_access_token(tx, id);
+        if (found) consumer_secret = tx.scalar("SELECT secret FROM oauth_consumers WHERE id = ?", {found->consumer_id}).text();
+        return found;
+    });
+    const SignedRequest request = signed_request(call);
+    if (!access || access->consumer_id != consumer || (access->expires_at && *access->expires_at < tokens.now()) ||
+        !oauth_defect(*header, tokens.now()).empty() ||
+        !oauth_signature_holds(request, *header, shared.unseal(consumer_secret), shared.unseal(access->secret))) {
+        good = false;
+        return;
+    }
+    same_user(access->user_id);
+    payload.methods |= Method::oauth1;
+    payload.access_token_id = access->id;
+    payload.scope = Scope::project;
+    payload.scope_id = access->project_id;
+}
+
+constexpr struct {
+    std::string_view name;
+    void (Login::*run)(const json::object&);
+} handlers[] = {
+    {"password", &Login::by_password}, {"token", &Login::by_token},   {"application_credential", &Login::by_application_credential},
+    {"totp", &Login::by_totp},         {"oauth1", &Login::by_oauth1},
+};
+
+// The project of a trust that can be used; what more there is to it is looked at when it is known who asks.
+bool set_trust(Tx& tx, const json::object& reference, Micros now, Payload& payload) {
+    const std::string id = string_or(reference, "id");
+    if (id.empty()) throw Error(Errc::bad_request, "Expecting to find trust_id in trust.");
+    const auto trust = find_trust(tx, id);
+    if (!trust || trust->ended(now) || trust->used_up() || trust->project_id.empty()) return false;
+    payload.trust_id = trust->id;
+    payload.scope = Scope::project;
+    payload.scope_id = trust->project_id;
+    return true;
+}
+
+// The original tells a user who has logged in why a trust does not serve them.
+void check_trust(Tx& tx, const Payload& payload) {
+    const auto trust = find_trust(tx, payload.trust_id);
+    if (!trust) refuse_login();
+    if (trust->trustee_user_id != payload.user_id) throw Error(Errc::forbidden, "User is not a trustee.");
+    const std::vector<TrustRecord> chain = pedigree_of(tx, *trust);
+    for (const TrustRecord& link : chain)
+        if (const auto agent = find_user(tx, link.trustee_user_id); !agent || !agent->enabled)
+            throw Error(Errc::forbidden, "One of the trust agents is disabled or deleted");
+    if (chain.empty()) throw Error(Errc::forbidden, "One of the trust agents is disabled or deleted");
+    if (const auto trustor = find_user(tx, trust->trustor_user_id); !trustor || !trustor->enabled)
+        throw Error(Errc::forbidden, "Trustor is disabled.");
+    const auto project = find_project(tx, trust->project_id);
+    if (!project) refuse_login();
+    const std::set<std::string> held = role_ids_in_effect(tx, chain.back().trustor_user_id, Target::project, &*project);
+    const std::set<std::string> given = expand_roles(tx, trust->roles);
+    if (!std::includes(held.begin(), held.end(), given.begin(), given.end())) throw Error(Errc::forbidden, "Trustee has no delegated roles.");
+}
+
 // The scope asked for; false where there is no such project or domain.
-bool set_scope(const ServiceStyle& style, Tx& tx, const json::value& asked, Payload& payload) {
+bool set_scope(const ServiceStyle& style, Tx& tx, const json::value& asked, Micros now, Payload& payload) {
     if (asked.is_string()) {
         if (asked.as_string() != "unscoped") throw Error(Errc::bad_request, "Invalid input for field 'scope': the only text is 'unscoped'");
         return true;
@@ -164,8 +287,8 @@ bool set_scope(const ServiceStyle& style, Tx& tx, const json::value& asked, Payl
     const json::object scope = validate(style, scope_fields, asked, Purpose::any, Unknown::keep, {}, "scope");
     std::size_t kinds = 0;
     for (const Field& kind : scope_fields) kinds += scope.contains(kind.name) ? 1 : 0;
-    if (kinds != 1 || scope.contains("OS-TRUST:trust"))
-        throw Error(Errc::bad_request, "Expecting to find exactly one of system, project, domain or unscoped in scope.");
+    if (kinds != 1) throw Error(Errc::bad_request, "Expecting to find system, project, domain, OS-TRUST:trust or unscoped in scope.");
+    if (const json::value* trust = pilvi::find(scope, "OS-TRUST:trust")) return set_trust(tx, trust->as_object(), now, payload);
     if (scope.contains("system")) payload.scope = Scope::system;
     std::optional<ProjectRecord> found;
     if (const json::value* project = pilvi::find(scope, "project")) {
@@ -194,10 +317,10 @@ bool set_scope(const ServiceStyle& style, Tx& tx, const json::value& asked, Payl
 
 void refuse_login() { throw Error(Errc::unauthenticated, "The request you have made requires authentication."); }
 
-Tokens::Issued log_in(const ServiceStyle& style, Store& store, Tokens& tokens, const PasswordHasher& hasher, const json::value& body) {
-    const json::object valid = validate(style, body_fields, body, Purpose::any, Unknown::keep);
-    const json::object& auth = valid.at("auth").as_object();
-    const json::object& identity = auth.at("identity").as_object();
+namespace {
+
+// The distinct methods, all of them supported and with their data.
+std::vector<std::string> methods_of(const json::object& identity) {
     std::vector<std::string> methods;
     for (const json::value& m : identity.at("methods").as_array())
         if (std::string name = str(m.as_string()); std::find(methods.begin(), methods.end(), name) == methods.end())
@@ -205,37 +328,74 @@ Tokens::Issued log_in(const ServiceStyle& style, Store& store, Tokens& tokens, c
     if (methods.empty()) throw Error(Errc::bad_request, "Expecting to find at least one method in identity/methods.");
     for (const std::string& m : methods) {
         if (!identity.contains(m)) throw Error(Errc::bad_request, "Expecting to find " + m.substr(0, 100) + " in identity.");
-        if (m != "password" && m != "token" && m != "application_credential")
+        if (std::none_of(std::begin(handlers), std::end(handlers), [&](const auto& h) { return h.name == m; }))
             throw Error(Errc::unauthenticated, "Attempted to authenticate with an unsupported method.");
     }
-    const json::value* asked = pilvi::find(auth, "scope");
-    const bool credential = std::find(methods.begin(), methods.end(), "application_credential") != methods.end();
-    if (credential && asked) throw Error(Errc::unauthenticated, "Application credentials cannot request a scope.");
+    return methods;
+}
 
-    Login login{style, store, tokens, hasher, {}};
-    for (const std::string& m : methods) {
-        const json::object& given = identity.at(m).as_object();
-        if (m == "password") login.by_password(given);
-        else if (m == "token") login.by_token(given);
-        else login.by_application_credential(given);
-    }
-    // The scope is looked at in any case: a body of the wrong shape is a bad request whether or not the password was right.
+// Looked at in any case: a body of the wrong shape is a bad request whether or not the password was right. False where there is no such scope.
+bool choose_scope(Login& login) {
     Payload& payload = login.payload;
-    std::string fallback;
-    const bool known = store.read([&](Tx& tx) {
-        if (asked) return set_scope(style, tx, *asked, payload);
-        if (!credential)
-            if (const auto user = find_user(tx, payload.user_id)) fallback = user->default_project_id;
-        return true;
-    });
-    if (!login.good || !known) refuse_login();
-    if (!fallback.empty()) {  // the user's default project, where it is usable
-        Payload scoped = payload;
-        scoped.scope = Scope::project;
-        scoped.scope_id = fallback;
-        if (auto issued = tokens.issue(std::move(scoped))) return std::move(*issued);
+    if (!login.asked) return true;
+    Payload scoped;
+    if (!login.store.read([&](Tx& tx) { return set_scope(login.call.service.style(), tx, *login.asked, login.tokens.now(), scoped); })) return false;
+    if (!payload.access_token_id.empty()) return scoped.trust_id.empty();  // its own project, whatever is asked for
+    payload.scope = scoped.scope;
+    payload.scope_id = scoped.scope_id;
+    payload.trust_id = scoped.trust_id;
+    return true;
+}
+
+// The user's default project, where it is usable; else the token as it was asked for.
+std::optional<Tokens::Issued> issue(const Login& login) {
+    Payload payload = login.payload;
+    if (!login.asked && payload.scope == Scope::none) {
+        const auto user = login.store.read([&](Tx& tx) { return find_user(tx, payload.user_id); });
+        if (user && !user->default_project_id.empty()) {
+            payload.scope = Scope::project;
+            payload.scope_id = user->default_project_id;
+            if (auto issued = login.tokens.issue(payload)) return issued;
+        }
     }
-    auto issued = tokens.issue(payload);
+    if (!login.payload.trust_id.empty()) login.store.read([&](Tx& tx) { check_trust(tx, login.payload); });
+    auto issued = login.tokens.issue(login.payload);
+    if (!issued || login.payload.trust_id.empty()) return issued;
+    const bool left = login.store.write([&](Tx& tx) {
+        const auto trust = find_trust(tx, login.payload.trust_id);
+        return trust && consume_use(tx, *trust);
+    });
+    return left ? std::move(issued) : std::nullopt;
+}
+
+}  // namespace
+
+SignedRequest signed_request(const Call& call) {
+    return {.method = call.request.method,
+            .scheme = call.request.tls ? "https" : "http",
+            .host = call.request.headers.get("Host"),
+            .path = call.request.path,
+            .query = call.request.query};
+}
+
+std::variant<Tokens::Issued, Receipt> log_in(const Call& call, const json::value& body) {
+    const json::object valid = validate(call.service.style(), body_fields, body, Purpose::any, Unknown::keep);
+    const json::object& auth = valid.at("auth").as_object();
+    const json::object& identity = auth.at("identity").as_object();
+    const std::vector<std::string> methods = methods_of(identity);
+    App& shared = call.app<App>();
+    Login login{call, call.store(), shared.tokens, shared.hasher, shared, pilvi::find(auth, "scope")};
+    if (std::find(methods.begin(), methods.end(), "application_credential") != methods.end() && login.asked)
+        throw Error(Errc::unauthenticated, "Application credentials cannot request a scope.");
+    for (const std::string& m : methods)
+        for (const auto& handler : handlers)
+            if (handler.name == m) (login.*handler.run)(identity.at(m).as_object());
+    if (!choose_scope(login) || !login.good) refuse_login();
+    Payload& payload = login.payload;
+    if (!payload.access_token_id.empty() && !payload.application_credential_id.empty()) refuse_login();
+    add_receipt(shared, call.store(), call.request.headers.get(receipt_header), payload);
+    if (auto missing = missing_methods(call.store(), payload)) return make_receipt(shared, call.store(), payload, std::move(*missing));
+    auto issued = issue(login);
     if (!issued) refuse_login();
     return std::move(*issued);
 }

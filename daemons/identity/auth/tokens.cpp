@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "auth/delegation.h"
 #include "base/json.h"
 
 namespace pilvi::identity {
@@ -20,6 +21,15 @@ struct Subject {
     std::optional<ProjectRecord> scope_domain;  // of a project
     std::vector<RoleRecord> roles;
     std::int64_t valid_from = 0;
+    std::optional<TrustRecord> trust;
+    std::optional<UserRecord> trustor;
+    std::optional<ProjectRecord> trustor_domain;
+    std::string consumer_id;  // of OAuth1
+    std::shared_ptr<std::vector<AccessRule>> access_rules;
+
+    bool impersonates() const { return trust && trust->impersonation; }
+    const UserRecord& shown_user() const { return impersonates() ? *trustor : user; }
+    const ProjectRecord& shown_domain() const { return impersonates() ? *trustor_domain : user_domain; }
 };
 
 // Adds an object that must be there and enabled for the token to be good.
@@ -29,7 +39,40 @@ bool admit(const std::optional<ProjectRecord>& found, std::int64_t& valid_from) 
     return true;
 }
 
-std::optional<Subject> load_subject(Tx& tx, const Payload& payload) {
+// The delegated roles; false where the trust is not good (any more), or its first trustor has lost one of them.
+bool trust_roles(Tx& tx, const Payload& payload, Micros now, Subject& s) {
+    s.trust = find_trust(tx, payload.trust_id);
+    if (!s.trust || s.trust->trustee_user_id != payload.user_id || s.trust->project_id != payload.scope_id) return false;
+    const std::vector<TrustRecord> chain = pedigree_of(tx, *s.trust);
+    if (chain.empty()) return false;
+    for (const TrustRecord& link : chain) {
+        const auto agent = find_user(tx, link.trustee_user_id);
+        if (link.ended(now) || !agent || !agent->enabled) return false;
+    }
+    s.trustor = find_user(tx, s.trust->trustor_user_id);
+    if (!s.trustor || !s.trustor->enabled) return false;
+    s.trustor_domain = find_domain(tx, s.trustor->domain_id);
+    if (!admit(s.trustor_domain, s.valid_from)) return false;
+    s.valid_from = std::max(s.valid_from, s.trustor->valid_from);
+    const std::set<std::string> held = role_ids_in_effect(tx, chain.back().trustor_user_id, Target::project, &*s.scope);
+    const std::set<std::string> given = expand_roles(tx, s.trust->roles);
+    if (!std::includes(held.begin(), held.end(), given.begin(), given.end())) return false;
+    s.roles = load_roles(tx, given);
+    return true;
+}
+
+// What the user authorized of what they have.
+bool access_token_roles(Tx& tx, const Payload& payload, Subject& s) {
+    const auto access = find_access_token(tx, payload.access_token_id);
+    if (!access || access->user_id != payload.user_id || access->project_id != payload.scope_id) return false;
+    s.consumer_id = access->consumer_id;
+    const std::set<std::string> given = expand_roles(tx, access->roles);
+    s.roles = roles_in_effect(tx, s.user.id, Target::project, &*s.scope);
+    std::erase_if(s.roles, [&](const RoleRecord& role) { return !given.contains(role.id); });
+    return true;
+}
+
+std::optional<Subject> load_subject(Tx& tx, const Payload& payload, Micros now) {
     auto user = find_user(tx, payload.user_id);
     if (!user || !user->enabled) return std::nullopt;
     Subject s{.user = std::move(*user)};
@@ -50,8 +93,11 @@ std::optional<Subject> load_subject(Tx& tx, const Payload& payload) {
         s.scope = find_domain(tx, payload.scope_id);
         if (!admit(s.scope, s.valid_from)) return std::nullopt;
     }
-    s.roles = roles_in_effect(tx, s.user.id, target, s.scope ? &*s.scope : nullptr);
-    if (s.roles.empty()) return std::nullopt;
+    bool good = true;
+    if (!payload.trust_id.empty()) good = trust_roles(tx, payload, now, s);
+    else if (!payload.access_token_id.empty()) good = access_token_roles(tx, payload, s);
+    else s.roles = roles_in_effect(tx, s.user.id, target, s.scope ? &*s.scope : nullptr);
+    if (!good || s.roles.empty()) return std::nullopt;
     return s;
 }
 
@@ -63,8 +109,21 @@ json::array service_providers(Tx& tx) {
     return out;
 }
 
+// The rules by their ids, as a token and an application credential show them.
+json::array load_access_rules(Tx& tx, const std::vector<std::string>& ids, std::vector<AccessRule>& rules) {
+    json::array out;
+    const Values values(ids.begin(), ids.end());
+    for (const Row& row :
+         tx.query("SELECT id, service, path, method FROM access_rules WHERE id IN (" + marks(values.size()) + ") ORDER BY id", values)) {
+        out.push_back(
+            json::object{{"id", row.at(0).text()}, {"service", row.at(1).text()}, {"path", row.at(2).text()}, {"method", row.at(3).text()}});
+        rules.push_back({row.at(1).text(), row.at(3).text(), row.at(2).text()});
+    }
+    return out;
+}
+
 // What an application credential narrows a token to; false where it is gone or has ended.
-bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token, json::object& body) {
+bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, json::object& body) {
     const auto row = tx.one(
         "SELECT name, expires_at, unrestricted, roles, access_rules FROM application_credentials"
         " WHERE id = ? AND user_id = ? AND project_id = ?",
@@ -77,18 +136,22 @@ bool narrow(Tx& tx, const Payload& payload, Micros now, Subject& s, Token& token
         const auto& listed = roles.as_array();
         return std::find(listed.begin(), listed.end(), json::value(role.id)) == listed.end();
     });
-    token.access_rules = !(*row)["access_rules"].is_null();
-    body["application_credential"] = {
-        {"id", payload.application_credential_id}, {"name", row->text("name")}, {"restricted", !row->boolean("unrestricted")}};
+    json::object shown{{"id", payload.application_credential_id}, {"name", row->text("name")}, {"restricted", !row->boolean("unrestricted")}};
+    if (!(*row)["access_rules"].is_null()) {
+        s.access_rules = std::make_shared<std::vector<AccessRule>>();
+        shown["access_rules"] = load_access_rules(tx, texts_in(row->text("access_rules")), *s.access_rules);
+    }
+    body["application_credential"] = std::move(shown);
     return !s.roles.empty();
 }
 
 Context context_of(const Payload& payload, const Subject& s) {
     Context who;
-    who.user_id = s.user.id;
-    who.user_name = s.user.name;
-    who.user_domain_id = s.user_domain.id;
-    who.user_domain_name = s.user_domain.name;
+    who.user_id = s.shown_user().id;
+    who.user_name = s.shown_user().name;
+    who.user_domain_id = s.shown_domain().id;
+    who.user_domain_name = s.shown_domain().name;
+    who.access_rules = s.access_rules;
     if (payload.scope == Scope::project) {
         who.project_id = s.scope->id;
         who.project_name = s.scope->name;
@@ -111,24 +174,31 @@ void render_scope(const Payload& payload, const Subject& s, json::object& body) 
     if (payload.scope == Scope::domain) body["domain"] = reference(s.scope->id, s.scope->name);
     if (payload.scope == Scope::project) {
         body["project"] = {{"domain", reference(s.scope_domain->id, s.scope_domain->name)}, {"id", s.scope->id}, {"name", s.scope->name}};
-        body["is_domain"] = s.scope->is_domain;
+        if (!s.trust) body["is_domain"] = s.scope->is_domain;
     }
+    if (s.trust)
+        body["OS-TRUST:trust"] = {{"id", s.trust->id},
+                                  {"trustor_user", {{"id", s.trust->trustor_user_id}}},
+                                  {"trustee_user", {{"id", s.trust->trustee_user_id}}},
+                                  {"impersonation", s.trust->impersonation}};
+    if (!payload.access_token_id.empty()) body["OS-OAUTH1"] = {{"access_token_id", payload.access_token_id}, {"consumer_id", s.consumer_id}};
     json::array roles;
     for (const RoleRecord& role : s.roles) roles.push_back(reference(role.id, role.name));
     body["roles"] = std::move(roles);
 }
 
 json::object render(const Payload& payload, Micros issued_at, const Subject& s) {
+    const UserRecord& user = s.shown_user();
     json::array methods, audit_ids;
     for (const std::string& name : method_names(payload.methods)) methods.emplace_back(name);
     for (const std::string& id : payload.audit_ids) audit_ids.emplace_back(id);
     json::object body{
         {"methods", std::move(methods)},
         {"user",
-         {{"domain", reference(s.user_domain.id, s.user_domain.name)},
-          {"id", s.user.id},
-          {"name", s.user.name},
-          {"password_expires_at", s.user.password_expires_at ? json::value(iso8601_micros(*s.user.password_expires_at)) : json::value(nullptr)}}},
+         {{"domain", reference(s.shown_domain().id, s.shown_domain().name)},
+          {"id", user.id},
+          {"name", user.name},
+          {"password_expires_at", user.password_expires_at ? json::value(iso8601_micros(*user.password_expires_at)) : json::value(nullptr)}}},
         {"audit_ids", std::move(audit_ids)},
         {"expires_at", iso8601_micros(payload.expires_at)},
         {"issued_at", iso8601_micros(issued_at)},
@@ -147,17 +217,29 @@ std::string Token::body(bool with_catalog) const {
 Tokens::Tokens(Store& store, const KeyRing& keys, TokenSettings settings, Clock clock)
     : store_(store), keys_(keys), settings_(settings), clock_(std::move(clock)) {}
 
+// Revisions only rise; two that commit at once may be seen in either order.
+void Tokens::saw(std::int64_t revision) {
+    std::int64_t before = revision_.load();
+    while (before < revision && !revision_.compare_exchange_weak(before, revision)) {
+    }
+    if (before >= revision) return;
+    epoch_.fetch_add(1);
+    if (watcher_) watcher_();
+}
+
 void Tokens::changed(Tx& tx) {
-    touch(tx);
-    tx.after_commit([this] { epoch_.fetch_add(1); });
+    const std::int64_t revision = touch(tx);
+    tx.after_commit([this, revision] {
+        epoch_.fetch_add(1);  // also where another one has overtaken it
+        saw(revision);
+    });
 }
 
 void Tokens::look_for_foreign_changes() {
     const Micros now = clock_();
     Micros due = next_look_.load();
     if (now < due || !next_look_.compare_exchange_strong(due, now + settings_.foreign_changes_every)) return;
-    const std::int64_t revision = store_.read([](Tx& tx) { return tx.scalar("SELECT value FROM revision WHERE id = 1").integer(); });
-    if (revision_.exchange(revision) != revision) epoch_.fetch_add(1);
+    saw(store_.read([](Tx& tx) { return tx.scalar("SELECT value FROM revision WHERE id = 1").integer(); }));
 }
 
 std::shared_ptr<const std::string> Tokens::catalog(Tx& tx, const Context& who) {
@@ -176,12 +258,12 @@ std::shared_ptr<const std::string> Tokens::catalog(Tx& tx, const Context& who) {
 }
 
 std::shared_ptr<const Token> Tokens::make(Tx& tx, const Payload& payload, Micros issued_at) {
-    auto subject = load_subject(tx, payload);
+    auto subject = load_subject(tx, payload, clock_());
     if (!subject || issued_at / second < subject->valid_from) return nullptr;
     if (tx.one("SELECT 1 FROM revoked_tokens WHERE audit_id = ?", {payload.audit_ids.front()})) return nullptr;
     auto token = std::make_shared<Token>();
     json::object extra;
-    if (!payload.application_credential_id.empty() && !narrow(tx, payload, clock_(), *subject, *token, extra)) return nullptr;
+    if (!payload.application_credential_id.empty() && !narrow(tx, payload, clock_(), *subject, extra)) return nullptr;
     token->payload = payload;
     token->issued_at = issued_at;
     token->who = context_of(payload, *subject);
@@ -227,10 +309,9 @@ std::shared_ptr<const Token> Tokens::find(std::string_view text, Micros window) 
     return token;
 }
 
-std::optional<Context> Tokens::authenticate(std::string_view text) {
-    const auto token = find(text);
-    if (!token || token->access_rules) return std::nullopt;
-    return token->who;
+std::optional<Context> Tokens::authenticate(std::string_view text, bool allow_expired) {
+    const auto token = find(text, allow_expired ? settings_.expired_window : 0);
+    return token ? std::optional(token->who) : std::nullopt;
 }
 
 std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
@@ -241,7 +322,7 @@ std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
     payload.audit_ids.insert(payload.audit_ids.begin(), new_audit_id());
     std::int64_t created_at = now / second;
     auto token = store_.read([&](Tx& tx) -> std::shared_ptr<const Token> {
-        const auto subject = load_subject(tx, payload);
+        const auto subject = load_subject(tx, payload, clock_());
         if (!subject) return nullptr;
         // A Fernet token knows whole seconds only: one made in the second of a password change has to count as made after it.
         created_at = std::max(created_at, subject->valid_from);

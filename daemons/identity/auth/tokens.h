@@ -1,6 +1,7 @@
 #pragma once
 // Tokens: issued, validated, revoked. Validating is a look in a cache whose entries live until anything in the database changes.
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -30,7 +31,6 @@ struct Token {
     Context who;
     std::string head;                            // {"token": {...} without catalogue
     std::shared_ptr<const std::string> catalog;  // JSON array; nullptr where the scope has none
-    bool access_rules = false;                   // the application credential is limited to some requests
     // The body of GET /v3/auth/tokens.
     std::string body(bool with_catalog) const;
 };
@@ -40,8 +40,8 @@ public:
     Tokens(Store& store, const KeyRing& keys, TokenSettings settings = {}, Clock clock = now_micros);
     // nullptr: not a token of ours, ended (more than `window` ago), revoked, or its user, project or roles are gone.
     std::shared_ptr<const Token> find(std::string_view text, Micros window = 0);
-    // For this daemon's own API. A token that is limited by access rules is refused: nothing here checks them.
-    std::optional<Context> authenticate(std::string_view token) override;
+    // For this daemon's own API.
+    std::optional<Context> authenticate(std::string_view token, bool allow_expired = false) override;
 
     struct Issued {
         std::string text;
@@ -53,6 +53,12 @@ public:
     void revoke(const Token& token);
     // Within a write: raises the revision, and drops what is cached once it is committed.
     void changed(Tx& tx);
+    // The revision of the database as last seen: differs from an earlier one where a token may have been revoked since.
+    std::int64_t revision() const { return revision_.load(); }
+    // Called, outside of any transaction, whenever the revision has become another one.
+    void watch(std::function<void()> fn) { watcher_ = std::move(fn); }
+    // Looks for writes of other processes now and then (TokenSettings::foreign_changes_every).
+    void look_for_foreign_changes();
     // Drops what is cached: the keys are other ones.
     void forget() { epoch_.fetch_add(1); }
     const TokenSettings& settings() const { return settings_; }
@@ -63,7 +69,7 @@ private:
         std::shared_ptr<const Token> token;
         std::uint64_t epoch;
     };
-    void look_for_foreign_changes();
+    void saw(std::int64_t revision);
     std::shared_ptr<const Token> make(Tx& tx, const Payload& payload, Micros issued_at);
     std::shared_ptr<const std::string> catalog(Tx& tx, const Context& who);
     void keep(const std::string& text, std::shared_ptr<const Token> token, std::uint64_t epoch);
@@ -75,6 +81,7 @@ private:
     std::atomic<std::uint64_t> epoch_{1};    // of this process: a change drops every cached entry
     std::atomic<std::int64_t> revision_{0};  // of the database, as last seen
     std::atomic<Micros> next_look_{0};
+    std::function<void()> watcher_;
     std::mutex mutex_;  // of what follows
     std::unordered_map<std::string, Cached> cache_;
     std::shared_ptr<const std::string> catalog_;  // where it is the same for everyone

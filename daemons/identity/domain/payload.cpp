@@ -10,13 +10,44 @@ namespace pilvi::identity {
 
 namespace {
 
-enum Version : unsigned { unscoped_version = 0, domain_version = 1, project_version = 2, system_version = 8, application_credential_version = 9 };
+enum Version : unsigned {
+    unscoped_version = 0,
+    domain_version = 1,
+    project_version = 2,
+    trust_version = 3,
+    oauth_version = 7,
+    system_version = 8,
+    application_credential_version = 9,
+};
+
+constexpr std::uint64_t known_methods = 0x7f | Method::ec2credential;
+
+// Members of the array.
+std::size_t size_of(std::uint64_t version) {
+    switch (version) {
+        case unscoped_version:
+            return 5;
+        case trust_version:
+        case oauth_version:
+        case application_credential_version:
+            return 7;
+        default:
+            return 6;
+    }
+}
 
 class Writer {
 public:
     void array(std::size_t size) { out += static_cast<char>(0x90 | size); }  // below 16
     void boolean(bool v) { out += static_cast<char>(v ? 0xc3 : 0xc2); }
-    void small(unsigned v) { out += static_cast<char>(v); }  // below 128
+    void integer(std::uint64_t v) {
+        if (v >= 0x80) {
+            out += static_cast<char>(0xcf);
+            big_endian(v, 8);
+        } else {
+            out += static_cast<char>(v);
+        }
+    }
     void real(double v) {
         out += static_cast<char>(0xcb);
         big_endian(std::bit_cast<std::uint64_t>(v), 8);
@@ -160,6 +191,8 @@ unsigned version_of(const Payload& payload) {
         case Scope::domain:
             return domain_version;
         case Scope::project:
+            if (!payload.trust_id.empty()) return trust_version;
+            if (!payload.access_token_id.empty()) return oauth_version;
             return payload.application_credential_id.empty() ? project_version : application_credential_version;
         case Scope::system:
             return system_version;
@@ -176,9 +209,15 @@ void read_scope(Reader& from, unsigned version, Payload& p) {
             p.scope_id = read_domain(from);
             break;
         case project_version:
+        case trust_version:
         case application_credential_version:
             p.scope = Scope::project;
             p.scope_id = read_id(from);
+            break;
+        case oauth_version:
+            p.scope = Scope::project;
+            p.scope_id = read_id(from);
+            p.access_token_id = read_id(from);
             break;
         case system_version:
             p.scope = Scope::system;
@@ -191,14 +230,32 @@ void read_scope(Reader& from, unsigned version, Payload& p) {
 
 }  // namespace
 
+namespace {
+
+Micros read_time(Reader& from) {
+    const double seconds = from.real();
+    if (!std::isfinite(seconds) || seconds < 0 || seconds > 253'402'300'799.0) from.bad = true;
+    return from.bad ? 0 : static_cast<Micros>(std::llround(seconds * 1e6));
+}
+
+// A trust's id stands alone: always 16 bytes in the original.
+std::string read_trust(Reader& from) {
+    const std::string_view v = from.bytes();
+    if (v.size() != 16) from.bad = true;
+    return hex(v);
+}
+
+}  // namespace
+
 std::string pack_payload(const Payload& payload) {
     Writer to;
     const unsigned version = version_of(payload);
-    to.array(version == unscoped_version ? 5 : version == application_credential_version ? 7 : 6);
-    to.small(version);
+    to.array(size_of(version));
+    to.integer(version);
     write_id(to, payload.user_id);
-    to.small(payload.methods & 0x7f);
+    to.integer(payload.methods & known_methods);
     if (payload.scope == Scope::project) write_id(to, payload.scope_id);
+    if (version == oauth_version) write_id(to, payload.access_token_id);
     if (payload.scope == Scope::system) to.text("all");
     if (payload.scope == Scope::domain) {
         const auto raw = hex_bytes(payload.scope_id);
@@ -209,6 +266,7 @@ std::string pack_payload(const Payload& payload) {
     to.array(payload.audit_ids.size());
     for (const std::string& id : payload.audit_ids) to.binary(base64url_decode(id).value_or(""));
     if (version == application_credential_version) write_id(to, payload.application_credential_id);
+    if (version == trust_version) to.binary(hex_bytes(payload.trust_id).value_or(""));
     return to.out;
 }
 
@@ -219,13 +277,10 @@ std::optional<Payload> unpack_payload(std::string_view bytes) noexcept {
         const std::size_t members = from.array();
         const std::uint64_t version = from.integer();
         p.user_id = read_id(from);
-        const std::uint64_t methods = from.integer();
-        p.methods = static_cast<unsigned>(methods & 0x7f);
+        p.methods = from.integer() & known_methods;
         if (from.bad || version > 127) return std::nullopt;
         read_scope(from, static_cast<unsigned>(version), p);
-        const double expires = from.real();
-        if (!std::isfinite(expires) || expires < 0 || expires > 253'402'300'799.0) return std::nullopt;
-        p.expires_at = static_cast<Micros>(std::llround(expires * 1e6));
+        p.expires_at = read_time(from);
         const std::size_t audits = from.array();
         if (audits < 1 || audits > 2) from.bad = true;
         for (std::size_t i = 0; i < audits && !from.bad; ++i) {
@@ -234,21 +289,58 @@ std::optional<Payload> unpack_payload(std::string_view bytes) noexcept {
             p.audit_ids.push_back(std::move(id));
         }
         if (version == application_credential_version) p.application_credential_id = read_id(from);
-        const std::size_t expected = version == unscoped_version ? 5 : version == application_credential_version ? 7 : 6;
-        if (from.bad || !from.at_end() || members != expected) return std::nullopt;
+        if (version == trust_version) p.trust_id = read_trust(from);
+        if (from.bad || !from.at_end() || members != size_of(version)) return std::nullopt;
         return p;
     } catch (...) {
         return std::nullopt;  // out of memory
     }
 }
 
-std::vector<std::string> method_names(unsigned methods) {
-    static constexpr std::pair<unsigned, std::string_view> names[] = {
-        {Method::password, "password"}, {Method::token, "token"}, {Method::application_credential, "application_credential"}};
+std::string pack_receipt(const ReceiptPayload& receipt) {
+    Writer to;
+    to.array(3);
+    write_id(to, receipt.user_id);
+    to.integer(receipt.methods & known_methods);
+    to.real(static_cast<double>(receipt.expires_at) / 1e6);
+    return to.out;
+}
+
+std::optional<ReceiptPayload> unpack_receipt(std::string_view bytes) noexcept {
+    try {
+        Reader from(bytes);
+        ReceiptPayload r;
+        if (from.array() != 3) return std::nullopt;
+        r.user_id = read_id(from);
+        r.methods = from.integer() & known_methods;
+        r.expires_at = read_time(from);
+        if (from.bad || !from.at_end()) return std::nullopt;
+        return r;
+    } catch (...) {
+        return std::nullopt;  // out of memory
+    }
+}
+
+namespace {
+constexpr std::pair<std::uint64_t, std::string_view> method_table[] = {
+    {Method::external, "external"}, {Method::password, "password"},
+    {Method::token, "token"},       {Method::oauth1, "oauth1"},
+    {Method::mapped, "mapped"},     {Method::application_credential, "application_credential"},
+    {Method::totp, "totp"},         {Method::ec2credential, "ec2credential"},
+};
+}  // namespace
+
+std::vector<std::string> method_names(std::uint64_t methods) {
     std::vector<std::string> out;
-    for (const auto& [bit, name] : names)
+    for (const auto& [bit, name] : method_table)
         if (methods & bit) out.emplace_back(name);
     return out;
+}
+
+std::uint64_t method_bit(std::string_view wanted) {
+    for (const auto& [bit, name] : method_table)
+        if (name == wanted) return bit;
+    return 0;
 }
 
 std::string new_audit_id() {

@@ -19,8 +19,14 @@ Reply text_reply(std::string body) {
 bool with_catalog(const Call& call) { return !call.query.has("nocatalog"); }
 
 Reply issue(Call& call) {
-    App& shared = app(call);
-    const Tokens::Issued issued = log_in(call.service.style(), call.store(), shared.tokens, shared.hasher, call.raw);
+    const auto result = log_in(call, call.raw);
+    if (const Receipt* receipt = std::get_if<Receipt>(&result)) {
+        Reply reply(receipt->body);
+        reply.status = 401;
+        reply.headers.set("Openstack-Auth-Receipt", receipt->text);
+        return reply;
+    }
+    const auto& issued = std::get<Tokens::Issued>(result);
     Reply reply = text_reply(issued.token->body(with_catalog(call)));
     reply.headers.set("X-Subject-Token", issued.text);
     return reply;
@@ -38,9 +44,9 @@ std::shared_ptr<const Token> subject(const Call& call) {
 
 std::shared_ptr<const Token> need_subject(const Call& call) {
     auto token = subject(call);
-    // The holder of a token limited by access rules must be able to check them, and say so.
+    // The service that asks about a token limited by access rules must be able to check them, and say so.
     const bool checks = !call.request.headers.get("OpenStack-Identity-Access-Rules").empty();
-    if (!token || (token->access_rules && !checks)) throw Error(Errc::not_found, "Could not find token.");
+    if (!token || (token->who.access_rules && !checks)) throw Error(Errc::not_found, "Could not find token.");
     return token;
 }
 

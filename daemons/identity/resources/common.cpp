@@ -9,6 +9,12 @@ namespace pilvi::identity {
 
 using namespace api;
 
+std::shared_ptr<const Token> token_of(const Call& call) {
+    auto token = app(call).tokens.find(call.who.token);
+    if (!token) throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
+    return token;
+}
+
 std::string link(const Call& call, std::string_view path) { return call.base_url() + "/v3/" + std::string(path); }
 
 void add_link(const Call& call, std::string_view collection, json::object& row) {

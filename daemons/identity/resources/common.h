@@ -25,6 +25,9 @@ inline constexpr api::Field links_field{.name = "links", .type = api::Type::obje
 
 inline App& app(const api::Call& call) { return call.app<App>(); }
 
+// The caller's own token. Outside of any transaction: looking at it may need one. Error(unauthenticated) where it ended meanwhile.
+std::shared_ptr<const Token> token_of(const api::Call& call);
+
 // row["links"]["self"] = .../v3/<collection>/<id>
 void add_link(const api::Call& call, std::string_view collection, json::object& row);
 std::string link(const api::Call& call, std::string_view path);  // path below /v3/, without leading slash

@@ -1,7 +1,6 @@
 // Credentials of other kinds than passwords, and the EC2 view of them. Secrets are sealed at rest.
-#include <sodium.h>
-
 #include "base/ids.h"
+#include "domain/digest.h"
 #include "resources/common.h"
 
 namespace pilvi::identity {
@@ -29,28 +28,13 @@ constexpr Operation operations[] = {
     {Verb::update, "identity:update_credential", owner_check}, {Verb::remove, "identity:delete_credential", owner_check},
 };
 
-std::string seal(const Call& call, std::string_view text) {
-    const App& shared = app(call);
-    return fernet_seal(shared.credential_keys.keys()->front(), shared.tokens.now() / 1'000'000, text);
-}
+std::string seal(const Call& call, std::string_view text) { return app(call).seal(text); }
+std::string unseal(const Call& call, std::string_view sealed) { return app(call).unseal(sealed); }
 
-std::string unseal(const Call& call, std::string_view sealed) {
-    const auto opened = fernet_open(*app(call).credential_keys.keys(), sealed, longest_blob * 2);
-    if (!opened) throw Error(Errc::internal, "a credential was sealed with a key that is no longer in the credential key repository");
-    return opened->text;
-}
-
-std::string sha256_hex(std::string_view text) {
-    unsigned char out[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256(out, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-    return hex({reinterpret_cast<const char*>(out), sizeof out});
-}
-
-// What was delegated (a token of an application credential) reaches no other secret.
+// What was delegated reaches no secret.
 void refuse_delegated(Call& call) {
-    const auto token = app(call).tokens.find(call.who.token);
-    if (!token || !token->payload.application_credential_id.empty())
-        throw Error(Errc::forbidden, "Delegated tokens cannot access credentials directly.");
+    if (is_delegated(token_of(call)->payload))
+        throw Error(Errc::forbidden, "You are not authorized to perform the requested action: Delegated tokens cannot access credentials directly.");
 }
 
 // The object in the blob of an ec2 credential; Error(bad_request) where it has no access key.

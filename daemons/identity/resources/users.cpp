@@ -1,4 +1,6 @@
 // Users, their passwords, and what they belong to.
+#include <set>
+
 #include "base/text.h"
 #include "resources/common.h"
 
@@ -8,13 +10,29 @@ using namespace api;
 
 namespace {
 
-// Rules for several factors are refused: there is one factor here, and an option that does nothing would look like protection.
+// Lists of methods, each list enough by itself; not empty, no method twice.
+json::value check_rules(const json::value& given) {
+    const auto refuse = [] { throw Error(Errc::bad_request, "Invalid input for field 'multi_factor_auth_rules': lists of distinct method names."); };
+    if (!given.is_array()) return given;  // null takes them away; the type check refuses the rest
+    std::set<std::set<std::string>> rules;
+    for (const json::value& rule : given.get_array()) {
+        if (!rule.is_array() || rule.get_array().empty()) refuse();
+        std::set<std::string> methods;
+        for (const json::value& method : rule.get_array())
+            if (!method.is_string() || method.get_string().empty() || !methods.insert(str(method.get_string())).second) refuse();
+        if (!rules.insert(std::move(methods)).second) refuse();
+    }
+    return given;
+}
+
 constexpr Field options[] = {
     {.name = "lock_password", .type = Type::boolean, .use = nullable},
     {.name = "ignore_password_expiry", .type = Type::boolean, .use = nullable},
     {.name = "ignore_change_password_upon_first_use", .type = Type::boolean, .use = nullable},
     {.name = "ignore_lockout_failure_attempts", .type = Type::boolean, .use = nullable},
     {.name = "ignore_user_inactivity", .type = Type::boolean, .use = nullable},
+    {.name = "multi_factor_auth_enabled", .type = Type::boolean, .use = nullable},
+    {.name = "multi_factor_auth_rules", .type = Type::array, .use = nullable, .most = 100, .convert = &check_rules},
 };
 
 constexpr Field fields[] = {
