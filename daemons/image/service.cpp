@@ -25,18 +25,25 @@ constexpr api::PolicyRule rules_beside_routes[] = {
 };
 
 constexpr auto all_settings = with_identity_settings(
-    "glance", {
-                  {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
-                  {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
-                  {"store.enabled", SettingKind::list, "local=file:/var/lib/pilvi/image/store",
-                   "Stores of image data, each NAME=URL: file:/DIRECTORY, or http: for data that lies on web servers (read-only)."},
-                  {"store.default", SettingKind::text, "", "Name of the store that takes data which asks for none; empty for the first."},
-                  {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
-                  {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
-                  {"store.need_signature", SettingKind::boolean, "false",
-                   "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
-                  {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
-              });
+    "glance",
+    {
+        {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},
+        {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/image/image.sqlite", "Database: sqlite:PATH or postgresql://..."},
+        {"store.enabled", SettingKind::list, "local=file:/var/lib/pilvi/image/store",
+         "Stores of image data, each NAME=URL: file:/DIRECTORY, or http: for data that lies on web servers (read-only)."},
+        {"store.default", SettingKind::text, "", "Name of the store that takes data which asks for none; empty for the first."},
+        {"store.sync", SettingKind::boolean, "true", "Sync an upload to the disk before the image becomes active."},
+        {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
+        {"store.need_signature", SettingKind::boolean, "false",
+         "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
+        {"fetch.schemes", SettingKind::list, "http,https", "Schemes of URLs that are fetched for users: web-download and http stores."},
+        {"fetch.ports", SettingKind::list, "80,443", "Ports of such URLs; empty for any."},
+        {"fetch.hosts", SettingKind::list, "", "The only hosts that are fetched from; empty for any."},
+        {"fetch.refused_hosts", SettingKind::list, "", "Hosts that nothing is fetched from."},
+        {"fetch.networks", SettingKind::list, "", "Networks in CIDR form that may be fetched from although they are private or the cloud's own."},
+        {"fetch.ca", SettingKind::text, "", "PEM file of the authorities that web servers are trusted by; empty for the system's."},
+        {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
+    });
 }  // namespace
 
 const std::span<const Setting> settings = all_settings;
