@@ -94,6 +94,7 @@ int main(int argc, char** argv) {
     }
     CLI::App app{"Operates a node of a Pilvi cloud", "pilvi"};
     app.set_version_flag("--version", "pilvi " + std::string(pilvi::version()));
+    app.set_help_all_flag("--help-all", "Print the help of every command and exit");
     app.add_option("--auth-url", line.access.auth_url, "The identity API")->envname("PILVI_AUTH_URL");
     app.add_option("--credentials", line.access.credentials, "Directory of the node's credentials")->envname("PILVI_CREDENTIALS");
     app.add_option("--state", line.access.state, "Directory of the node's state")->envname("PILVI_STATE_DIRECTORY");
