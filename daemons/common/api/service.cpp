@@ -67,9 +67,10 @@ struct Service::Impl {
     void add_route(Service& service, const Route& route);
     void add(std::unique_ptr<Endpoint> endpoint);
     Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
-    void parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action);
+    void parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
     json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
-    Reply run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint, Version& version);
+    Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Context& who, const Endpoint*& endpoint,
+              Version& version);
 };
 
 void Service::Impl::add(std::unique_ptr<Endpoint> endpoint) {
@@ -120,7 +121,7 @@ Service::~Service() = default;
 
 http::BodyPolicy Service::body_policy(const http::RequestHead& head) {
     const std::uint64_t fallback = head.headers.has("X-Auth-Token") ? body_limit : logged_out_body_limit;
-    const Match match = impl_->router.match(head.method, head.path, {});
+    const Match match = impl_->router.match(head.method, place_of(spec_.style, head.path).path, {});
     if (!match.endpoint) return {fallback, false};
     const Route& route = match.endpoint->route;
     return {route.body_limit ? route.body_limit : fallback, route.stream};
@@ -220,7 +221,7 @@ json::object Service::Impl::check_resource_body(const Service& service, const En
     return validate(style, resource.fields, *body, purpose, unknown, call.version);
 }
 
-void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint, Call& call, const Action*& action) {
+void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action) {
     const ServiceStyle& style = service.style();
     const Route& route = endpoint.route;
     if (!wants_json(endpoint)) return;
@@ -252,7 +253,8 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
         if (!action->any_value && !member.value().is_object() && !(member.value().is_null() && action->fields.empty()))
             throw Error(Errc::bad_request, "Invalid input for field/attribute " + std::string(action->key) + ".");
         if (!action->any_value && member.value().is_object())
-            call.body = validate(style, action->fields, member.value(), Purpose::any, Unknown::refuse, call.version, action->key);
+            call.body = validate(style, action->fields, member.value(), Purpose::any, unknown == Unknown::ignore ? unknown : Unknown::refuse,
+                                 call.version, action->key);
         else if (member.value().is_object()) call.body = member.value().get_object();
         return;
     }
@@ -260,27 +262,27 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
     if (!route.wrapper.empty()) {
         body = top.if_contains(route.wrapper);
         if (!body) throw Error(Errc::bad_request, "'" + std::string(route.wrapper) + "' is a required property");
-        if (top.size() > 1 && style.dialect == Dialect::compute && !route.extra)
+        if (top.size() > 1 && style.dialect == Dialect::compute && unknown == Unknown::refuse && !route.extra)
             for (const auto& member : top)
                 if (std::string_view(member.key()) != route.wrapper && !std::string_view(member.key()).starts_with("os:scheduler_hints") &&
                     std::string_view(member.key()) != "OS-SCH-HNT:scheduler_hints")
                     throw Error(Errc::bad_request, "Additional properties are not allowed ('" + std::string(member.key()) + "' was unexpected)");
     }
-    const Unknown unknown = route.extra ? Unknown::keep : style.unknown;
+    if (route.extra) unknown = Unknown::keep;
     call.body =
         route.body.empty() && body->is_object() ? body->get_object() : validate(style, route.body, *body, Purpose::any, unknown, call.version);
 }
 
-Reply Service::Impl::run(Service& service, http::Request& request, const std::string& request_id, Context& who, const Endpoint*& endpoint,
-                         Version& version) {
+Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Context& who,
+                         const Endpoint*& endpoint, Version& version) {
     const ServiceStyle& style = service.style();
-    Match match = router.match(request.method, request.path, {});
+    Match match = router.match(request.method, place.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
     if (!open && style.token_before_route) who = authenticate(style.service_type, request, request_id);
     // Placement's root has microversions too: clients negotiate there.
-    if (!open || style.dialect == Dialect::placement) version = requested_version(style, request.headers);
+    if (!open || style.dialect == Dialect::placement) version = place.legacy ? style.version_fallback : requested_version(style, request.headers);
     const bool known_method = match.endpoint != nullptr;
-    if (version) match = router.match(request.method, request.path, version);
+    if (version) match = router.match(request.method, place.path, version);
     if (!match.endpoint && known_method && style.dialect == Dialect::compute)  // not 405: that is how the original answers
         throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
     if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
@@ -293,10 +295,13 @@ Reply Service::Impl::run(Service& service, http::Request& request, const std::st
     endpoint = match.endpoint;
     const Route& route = endpoint->route;
     if (route.access == Access::token && !style.token_before_route) who = authenticate(style.service_type, request, request_id);
+    if (!place.project_id.empty() && route.access == Access::token && place.project_id != who.project_id)
+        throw Error(Errc::bad_request,
+                    "Malformed request URL: URL's project_id '" + place.project_id + "' doesn't match Context's project_id '" + who.project_id + "'");
     Call call{service, request, route, who, std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;
-    parse_body(service, *endpoint, call, action);
+    parse_body(service, *endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
     if (endpoint->resource) return run_operation(call, *endpoint->resource, *endpoint->operation);
     if (action) {
         call.enforce(action->policy);
@@ -323,6 +328,7 @@ http::Response Service::handle(http::Request& request) {
     Context who;
     Version version;
     http::Response response;
+    const Place place = place_of(spec_.style, request.path);
     if (request.path == "/metrics") {
         response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
         response.body = impl_->metrics.text();
@@ -334,7 +340,7 @@ http::Response Service::handle(http::Request& request) {
         return response;
     }
     try {
-        Reply reply = impl_->run(*this, request, request_id, who, endpoint, version);
+        Reply reply = impl_->run(*this, request, place, request_id, who, endpoint, version);
         response.status = reply.status ? reply.status : endpoint ? endpoint->route.status : 200;
         response.headers = std::move(reply.headers);
         if (reply.park || reply.file) {
@@ -357,7 +363,7 @@ http::Response Service::handle(http::Request& request) {
     }
     response.headers.set("X-Openstack-Request-Id", request_id);
     if (spec_.style.dialect == Dialect::compute) response.headers.set("X-Compute-Request-Id", request_id);
-    add_version_headers(spec_.style, version, response.headers);
+    if (!place.legacy) add_version_headers(spec_.style, version, response.headers);
     if (spec_.style.dialect == Dialect::identity) response.headers.add("Vary", "X-Auth-Token");
 
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();

@@ -27,7 +27,10 @@ struct ServiceStyle {
     bool token_before_route = true;  // 401 comes before 404
     Version version_least = {};      // microversions; {} = none
     Version version_most = {};
-    Version version_fallback = {};         // where no header says
+    Version version_fallback = {};  // where no header says
+    // "/v2.1": where the operations are. A project's id may follow it (".../<project_id>/servers"); it must be the caller's.
+    std::string_view base_path = {};
+    std::string_view legacy_path = {};     // "/v2": the same operations as they were before microversions: none asked or answered, Unknown::ignore
     std::string_view version_header = {};  // legacy header beside OpenStack-API-Version ("X-OpenStack-Nova-API-Version")
     std::int64_t page_limit = 1000;        // default and greatest number of rows of one answer; 0 = unlimited
     bool strict_sort = true;               // an unknown sort key is 400

@@ -32,6 +32,24 @@ std::string asked_text(const ServiceStyle& style, const http::Headers& headers) 
 
 }  // namespace
 
+Place place_of(const ServiceStyle& style, std::string_view path) {
+    Place place{std::string(path), {}, false};
+    if (style.base_path.empty()) return place;
+    const auto below = [&](std::string_view base) { return !base.empty() && path.starts_with(base) && path.substr(base.size()).starts_with('/'); };
+    place.legacy = below(style.legacy_path);
+    if (!place.legacy && !below(style.base_path)) return place;
+    std::string_view rest = path.substr(place.legacy ? style.legacy_path.size() : style.base_path.size());
+    if (rest.find_first_not_of('/') == std::string_view::npos) return {std::string(path), {}, false};  // the version's own document
+    const std::size_t end = rest.find('/', 1);
+    const std::string_view first = rest.substr(1, end == std::string_view::npos ? end : end - 1);
+    if (end != std::string_view::npos && !first.empty() && first.find_first_not_of("0123456789abcdef-") == std::string_view::npos) {
+        place.project_id = std::string(first);
+        rest.remove_prefix(end);
+    }
+    place.path = std::string(style.base_path) + std::string(rest);
+    return place;
+}
+
 std::string version_text(Version version) { return std::to_string(version.major) + "." + std::to_string(version.minor); }
 
 Version requested_version(const ServiceStyle& style, const http::Headers& headers) {

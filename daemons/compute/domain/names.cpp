@@ -32,13 +32,13 @@ std::string pick(std::string_view alphabet, std::size_t count) {
 std::string host_name(std::string_view display_name, std::string_view fallback) {
     std::string out;
     for (const char c : lower(display_name)) {
-        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.') out += c;
-        else if (c == ' ' || c == '_') out += '-';
+        if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-') out += c;
+        else if (c == ' ' || c == '_' || c == '.') out += '-';
     }
     if (out.size() > 63) out.resize(63);
-    const std::size_t first = out.find_first_not_of(".-");
+    const std::size_t first = out.find_first_not_of('-');
     if (first == std::string::npos) return std::string(fallback);
-    return out.substr(first, out.find_last_not_of(".-") - first + 1);
+    return out.substr(first, out.find_last_not_of('-') - first + 1);
 }
 
 std::string host_id(std::string_view project_id, std::string_view host) {

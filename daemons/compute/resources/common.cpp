@@ -70,6 +70,8 @@ api::ServiceSpec service_spec() {
                   .version_least = {2, 1},
                   .version_most = {2, 95},
                   .version_fallback = {2, 1},
+                  .base_path = "/v2.1",
+                  .legacy_path = "/v2",
                   .version_header = "X-OpenStack-Nova-API-Version",
                   .page_limit = 1000},
         .resources = {},

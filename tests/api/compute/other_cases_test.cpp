@@ -367,9 +367,52 @@ TEST_CASE_FIXTURE(ComputeFixture, "server groups spread servers") {
 TEST_CASE_FIXTURE(ComputeFixture, "version documents need no token") {
     cases.run(
         {.path = "/",
-         .expect = R"({"versions": [{"id": "v2.1", "status": "CURRENT", "version": "2.95", "min_version": "2.1", "links": [{"rel": "self"}]}]})"});
+         .expect =
+             R"({"versions": [{"id": "v2.0", "status": "SUPPORTED", "version": "", "min_version": "", "links": [{"rel": "self", "href": "http://api.example/v2/"}]},
+                                    {"id": "v2.1", "status": "CURRENT", "version": "2.95", "min_version": "2.1", "links": [{"rel": "self"}]}]})"});
+    for (const char* path : {"/v2", "/v2/"})
+        cases.run({.path = path,
+                   .expect = R"({"version": {"id": "v2.0", "version": "", "links": [{"href": "http://api.example/v2/"}, {"rel": "describedby"}]}})"});
     cases.run({.path = "/v2.1/", .expect = R"({"version": {"id": "v2.1", "media-types": [{"base": "application/json"}]}})"});
     cases.run({.path = "/v2.1", .expect = R"({"version": {"id": "v2.1"}})"});
+}
+
+TEST_CASE_FIXTURE(ComputeFixture, "v2.0 is v2.1 without microversions, and a project's id may stand in the path") {
+    const Case table[] = {
+        {.path = "/v2/flavors", .status = 401},
+        {.name = "the version that is asked for is not looked at",
+         .path = "/v2/flavors/detail",
+         .token = "member",
+         .expect = R"({"flavors": [{"id": "1", "description": "<absent>"}]})",
+         .headers = {{"OpenStack-API-Version", "compute 9.99"}, {"X-OpenStack-Nova-API-Version", "x"}}},
+        {.name = "what no field names is ignored",
+         .method = "POST",
+         .path = "/v2/os-keypairs",
+         .token = "member",
+         .body = R"({"keypair": {"name": "k", "type": "x509", "colour": "red"}, "more": 1})",
+         .expect = R"({"keypair": {"name": "k", "private_key": "<matches:-----BEGIN RSA[^]*>"}})"},
+        {.method = "POST", .path = "/v2.1/os-keypairs", .token = "member", .body = R"({"keypair": {"name": "l", "colour": "red"}})", .status = 400},
+        {.method = "POST", .path = "/v2/os-keypairs", .token = "member", .body = R"({"keypair": {"name": 5}})", .status = 400},
+        {.path = "/v2/${member_project_path}/flavors/1", .token = "member", .status = 400},
+        {.path = "/v2/flavors/1?fields=x", .token = "member"},
+        {.path = "/v2/nothing", .token = "member", .status = 404},
+        {.path = "/v22/flavors", .token = "member", .status = 404},
+        {.path = "/v2.1/${own}/flavors/1", .token = "member", .expect = R"({"flavor": {"id": "1"}})"},
+        {.path = "/v2/${own}/flavors/1", .token = "member", .expect = R"({"flavor": {"id": "1"}})"},
+        {.path = "/v2.1/${own}/servers/${own}", .token = "member", .status = 404},
+        {.path = "/v2.1/${own}/flavors/1",
+         .token = "other",
+         .status = 400,
+         .text = "Malformed request URL: URL's project_id '${own}' doesn't match Context's project_id"},
+        {.path = "/v2.1/${own}/flavors/1", .status = 401},
+    };
+    cases.vars["own"] = cases.vars["member_project"];
+    cases.vars["member_project_path"] = std::string(32, 'f');
+    cases.run(table);
+    const http::Response answer = cases.run({.path = "/v2/flavors", .token = "member"});
+    CHECK_FALSE(answer.headers.has("OpenStack-API-Version"));
+    CHECK_FALSE(answer.headers.has("X-OpenStack-Nova-API-Version"));
+    CHECK(cases.run({.path = "/v2.1/flavors", .token = "member"}).headers.has("OpenStack-API-Version"));
 }
 
 TEST_CASE_FIXTURE(ComputeFixture, "aggregates name the zones of nodes") {

@@ -105,6 +105,9 @@ TEST_CASE("what a flavor asks placement for") {
 
 TEST_CASE("names") {
     CHECK(host_name("My Server_1", "x") == "my-server-1");
+    CHECK(host_name("guest-1.domain.com", "x") == "guest-1-domain-com");
+    CHECK(host_name(".-a_.", "x") == "a");
+    CHECK(host_name("\xc3\xa4", "fallback") == "fallback");
     CHECK(host_name("...", "fallback") == "fallback");
     CHECK(host_name(std::string(80, 'a'), "x").size() == 63);
     CHECK(host_id("p", "").empty());
