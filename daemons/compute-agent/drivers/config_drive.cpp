@@ -16,8 +16,7 @@ json::object guest_meta_data(const json::object& metadata, const std::string& ra
     meta["random_seed"] = random_seed;
     json::object public_keys;
     for (const json::value& key : array_or_empty(meta, "keys"))
-        if (key.is_object() && string_or(key.as_object(), "type", "ssh") == "ssh")
-            public_keys[string_or(key.as_object(), "name")] = string_or(key.as_object(), "data");
+        if (key.is_object()) public_keys[string_or(key.as_object(), "name")] = string_or(key.as_object(), "data");
     if (!public_keys.empty()) meta["public_keys"] = std::move(public_keys);
     return meta;
 }
@@ -36,7 +35,7 @@ json::object ec2_meta_data(const json::object& metadata) {
     for (const json::value& key : array_or_empty(meta, "keys"))
         if (key.is_object())
             keys[std::to_string(index++)] =
-                json::object{{"_name", "key " + string_or(key.as_object(), "name")}, {"openssh-key", string_or(key.as_object(), "data")}};
+                json::object{{"_name", "0=" + string_or(key.as_object(), "name")}, {"openssh-key", string_or(key.as_object(), "data")}};
     if (!keys.empty()) ec2["public-keys"] = std::move(keys);
     return ec2;
 }

@@ -97,6 +97,9 @@ DesiredServer desired_server(const json::object& o) {
     out.vcpus = bounded(flavor, "vcpus", 1, 1024);
     out.memory_mib = bounded(flavor, "ram_mb", 1, 1 << 30);
     out.disk_gb = bounded(flavor, "disk_gb", 0, 1 << 20);
+    // A compute service of an earlier version does not say these.
+    if (flavor.contains("ephemeral_gb")) out.ephemeral_gb = bounded(flavor, "ephemeral_gb", 0, 1 << 20);
+    if (flavor.contains("swap_mb")) out.swap_mb = bounded(flavor, "swap_mb", 0, 1 << 30);
     out.extra_specs = texts(object_or_empty(flavor, "extra_specs"));
     out.image = image(object_or_empty(o, "image"));
     out.kernel = optional_image(o, "kernel");

@@ -44,7 +44,7 @@ struct DesiredServer {
     std::string flavor_name;
     int vcpus = 1;
     int memory_mib = 1;
-    std::int64_t disk_gb = 0;
+    std::int64_t disk_gb = 0, ephemeral_gb = 0, swap_mb = 0;
     std::map<std::string, std::string> extra_specs;
     ImageRef image;
     std::optional<ImageRef> kernel, ramdisk;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "drivers/blank_disk.h"
 #include "drivers/config_drive.h"
 #include "drivers/domain_xml.h"
 #include "log/log.h"
@@ -143,7 +144,7 @@ json::object Servers::reconcile(const json::object& document, const std::map<std
     if (c.desired.power != DesiredPower::deleted) {
         usage_.vcpus += c.desired.vcpus;
         usage_.memory_mib += c.desired.memory_mib;
-        usage_.disk_gb += c.desired.disk_gb;
+        usage_.disk_gb += c.desired.disk_gb + c.desired.ephemeral_gb;
         if (c.domain.power == Power::running) ++usage_.running;
         if (!c.record.base.empty()) used_images_.insert(c.record.base);
         bound_console(id);
@@ -291,6 +292,9 @@ bool Servers::build(Current& c) {
         c.record.base = fs::path(image->path).filename().string();
         c.record.base_format = image->format;
         used_images_.insert(c.record.base);
+        if (c.desired.ephemeral_gb > 0)
+            make_ephemeral(runner_, path(id, "disk.eph0"), c.desired.ephemeral_gb, property(c.desired.image, "os_type", ""));
+        if (c.desired.swap_mb > 0) make_swap(runner_, path(id, "disk.swap"), c.desired.swap_mb);
         if (c.desired.config_drive && !fs::exists(path(id, "disk.config")))
             make_config_drive(runner_, config_drive_files(metadata_(id), base64_encode(random_bytes(512))), options_.scratch + "/config-drive-" + id,
                               path(id, "disk.config"));
@@ -327,6 +331,9 @@ DomainSpec Servers::domain_spec(const Current& c) {
     if (hypervisor_.needs_storage()) {
         const std::string base = (fs::path(options_.directory).parent_path() / "_base" / c.record.base).string();
         s.disks.push_back({.path = path(d.id, "disk"), .format = "qcow2", .backing_path = base, .backing_format = c.record.base_format});
+        // In the order in which pilvi-compute names them to the guest (block-device-mapping).
+        if (d.ephemeral_gb > 0) s.disks.push_back({.path = path(d.id, "disk.eph0"), .format = "raw"});
+        if (d.swap_mb > 0) s.disks.push_back({.path = path(d.id, "disk.swap"), .format = "raw"});
         if (d.config_drive) s.config_drive = DiskSpec{.path = path(d.id, "disk.config"), .format = "raw", .read_only = true};
         if (d.kernel) {
             s.kernel = path(d.id, "kernel");

@@ -84,6 +84,11 @@ Counts counts_of(const json::object& body) {
     return c;
 }
 
+// The name of the first disk on the bus that the image asks for.
+std::string root_device(const json::object& image) {
+    return string_or(object_or_empty(image, "properties"), "hw_disk_bus", "virtio") == "virtio" ? "/dev/vda" : "/dev/sda";
+}
+
 // What one create request has in common for all of its servers.
 Instance model_of(Call& call, const Request& request, const Flavor& flavor, const json::object& hints) {
     const json::object& body = call.body;
@@ -115,7 +120,7 @@ Instance model_of(Call& call, const Request& request, const Flavor& flavor, cons
     i.addresses = "{}", i.network_info = "[]";
     i.access_ip_v4 = string_or(body, "accessIPv4"), i.access_ip_v6 = string_or(body, "accessIPv6");
     i.disk_config = string_or(body, "OS-DCF:diskConfig", "AUTO");
-    i.root_device_name = "/dev/vda";
+    i.root_device_name = root_device(json_object(i.image));
     i.reservation_id = reservation_id();
     i.group_id = string_or(hints, "group");
     i.created_at = i.updated_at = app_of(call).now();

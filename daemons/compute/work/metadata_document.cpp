@@ -33,21 +33,34 @@ json::array devices_of(const json::array& info) {
     return devices;
 }
 
+// The names of the guest's disks, in the order in which pilvi-compute-agent attaches them.
+json::object block_devices(const Instance& instance, const json::object& flavor) {
+    std::string device = instance.root_device_name.value_or("/dev/vda");
+    json::object out{{"ami", device.substr(device.rfind('/') + 1)}, {"root", device}};
+    const auto next = [&] {
+        ++device.back();
+        return json::string(device);
+    };
+    if (integer_or(flavor, "ephemeral") > 0) out["ephemeral0"] = next();
+    if (integer_or(flavor, "swap") > 0) out["swap"] = next();
+    return out;
+}
+
 json::object ec2_of(const Instance& instance, const json::array& info) {
     json::array groups;
     for (const json::value& g : groups_of(info)) groups.push_back(g.as_object().at("name"));
-    const std::string root = instance.root_device_name.value_or("/dev/vda");
+    const json::object flavor = json_object(instance.flavor);
     const auto number = [&](std::string_view prefix) { return json::string(fmt::format("{}-{:08x}", prefix, instance.number)); };
     return {{"ami-id", number("ami")},
             {"instance-id", number("i")},
             {"reservation-id", instance.reservation_id},
-            {"instance-type", string_or(json_object(instance.flavor), "name")},
+            {"instance-type", string_or(flavor, "name")},
             {"local-ipv4", first_address(info, "fixed_ips")},
             {"public-ipv4", first_address(info, "floating_ips")},
             {"security-groups", groups},
             {"kernel-id", instance.kernel.empty() ? json::value(nullptr) : json::value(number("aki"))},
             {"ramdisk-id", instance.ramdisk.empty() ? json::value(nullptr) : json::value(number("ari"))},
-            {"block-device-mapping", json::object{{"ami", root.substr(root.rfind('/') + 1)}, {"root", root}}}};
+            {"block-device-mapping", block_devices(instance, flavor)}};
 }
 
 }  // namespace

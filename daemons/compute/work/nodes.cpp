@@ -40,6 +40,8 @@ json::object desired_server(const Instance& instance, json::array tasks) {
                                     {"vcpus", integer_or(flavor, "vcpus")},
                                     {"ram_mb", integer_or(flavor, "ram")},
                                     {"disk_gb", integer_or(flavor, "disk")},
+                                    {"ephemeral_gb", integer_or(flavor, "ephemeral")},
+                                    {"swap_mb", integer_or(flavor, "swap")},
                                     {"extra_specs", object_or_empty(flavor, "extra_specs")}}},
             {"image", parse_json(instance.image)},
             {"kernel", json_or_null(instance.kernel)},

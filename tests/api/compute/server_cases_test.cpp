@@ -501,6 +501,30 @@ TEST_CASE_FIXTURE(ComputeFixture, "the metadata document") {
                          "block-device-mapping": {"ami": "vda", "root": "/dev/vda"}}})"});
 }
 
+TEST_CASE_FIXTURE(ComputeFixture, "swap and ephemeral disks are asked of the node and named to the guest") {
+    cases.run({.method = "POST",
+               .path = "/v2.1/flavors",
+               .token = "admin",
+               .body = R"({"flavor": {"name": "more", "id": "m", "ram": 64, "vcpus": 1, "disk": 1, "OS-FLV-EXT-DATA:ephemeral": 3, "swap": 1025}})"});
+    images.add("44444444-4444-4444-8444-444444444444", {{"hw_disk_bus", "scsi"}});
+    cases.vars["scsi"] = "44444444-4444-4444-8444-444444444444";
+    cases.run({.method = "POST",
+               .path = "/v2.1/servers",
+               .token = "member",
+               .body = R"({"server": {"name": "one", "imageRef": "${scsi}", "flavorRef": "m", "networks": "none"}})",
+               .status = 202,
+               .headers = {{"OpenStack-API-Version", "compute 2.37"}},
+               .save = {{"server", "server.id"}}});
+    worker.run_due();
+    const json::object flavor = object_or_empty(desired("node1", cases.vars["server"]), "flavor");
+    CHECK(integer_or(flavor, "ephemeral_gb") == 3);
+    CHECK(integer_or(flavor, "swap_mb") == 1025);
+    CHECK(placement.used(provider_id, "DISK_GB") == 6);
+    cases.run({.path = "/agent/v1/servers/${server}/metadata",
+               .token = "service",
+               .expect = R"({"ec2": {"block-device-mapping": {"ami": "sda", "root": "/dev/sda", "ephemeral0": "/dev/sdb", "swap": "/dev/sdc"}}})"});
+}
+
 TEST_CASE_FIXTURE(ComputeFixture, "a password that the guest left") {
     build();
     cases.vars["long"] = std::string(1021, 'x');

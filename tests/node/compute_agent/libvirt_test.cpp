@@ -74,7 +74,7 @@ struct Guest {
                 {"vif_plugged", wired},
                 {"project_id", "p"},
                 {"user_id", "u"},
-                {"flavor", {{"name", "m1.nano"}, {"vcpus", 1}, {"ram_mb", 128}, {"disk_gb", 1}}},
+                {"flavor", {{"name", "m1.nano"}, {"vcpus", 1}, {"ram_mb", 128}, {"disk_gb", 1}, {"ephemeral_gb", 1}, {"swap_mb", 16}}},
                 {"image", {{"id", "21111111-2222-4333-8444-555555555555"}, {"disk_format", "qcow2"}, {"size", fs::file_size(guest_image())}}},
                 {"ports", json::array{json::object{{"id", port}, {"mac", mac}, {"mtu", 1450}}}},
                 {"config_drive", true},
@@ -85,7 +85,7 @@ struct Guest {
 json::object metadata(const std::string& id) {
     return {
         {"meta_data", {{"uuid", id}, {"name", "tiny"}, {"hostname", "tiny.novalocal"}, {"keys", json::array{}}}},
-        {"user_data", base64_encode("#!/bin/sh\necho user-data of $(hostname)\n")},
+        {"user_data", base64_encode("#!/bin/sh\necho user-data of $(hostname)\nblkid /dev/vdb /dev/vdc\n")},
         {"vendor_data", json::object{}},
         {"vendor_data2", json::object{}},
         // A fixed address: nobody answers DHCP here.
@@ -216,6 +216,8 @@ TEST_CASE("a guest boots to its ready line, stops, starts, reboots and goes") {
         REQUIRE(find_path(reports, guest.id + ".vnc_port")->as_int64() >= 5900);
         wait_for_console(guest.id, "guest ready: host=tiny");
         wait_for_console(guest.id, "user-data of tiny");
+        wait_for_console(guest.id, "/dev/vdb: LABEL=\"ephemeral0\"");
+        wait_for_console(guest.id, "TYPE=\"swap\"");
     });
     CHECK(domains() == std::vector<std::string>{guest.name});
     CHECK(taps() == std::vector<std::string>{"tap" + guest.port.substr(0, 11)});

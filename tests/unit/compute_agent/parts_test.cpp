@@ -138,6 +138,11 @@ TEST_CASE("a desired server that would be a path is refused") {
     bad["flavor"].as_object()["vcpus"] = 0;
     CHECK_THROWS_AS(desired_server(bad), Error);
     bad = server;
+    bad["flavor"].as_object()["swap_mb"] = -1;
+    CHECK_THROWS_AS(desired_server(bad), Error);
+    bad["flavor"].as_object()["swap_mb"] = 512;
+    CHECK(desired_server(bad).swap_mb == 512);
+    bad = server;
     bad["power"] = "deleted";
     bad.erase("flavor");
     CHECK(desired_server(bad).power == DesiredPower::deleted);

@@ -127,11 +127,12 @@ struct Node {
     }
 
     json::object desired(std::string_view power, std::int64_t generation = 1) const {
-        return parse_json(R"({"id": ")" + std::string(server_id) + R"(", "name": "instance-00000001", "generation": )" + std::to_string(generation) +
-                          R"(, "power": ")" + std::string(power) +
-                          R"(", "vif_plugged": true, "flavor": {"name": "f", "vcpus": 1, "ram_mb": 128, "disk_gb": 1},
+        return parse_json(
+                   R"({"id": ")" + std::string(server_id) + R"(", "name": "instance-00000001", "generation": )" + std::to_string(generation) +
+                   R"(, "power": ")" + std::string(power) +
+                   R"(", "vif_plugged": true, "flavor": {"name": "f", "vcpus": 1, "ram_mb": 128, "disk_gb": 1, "ephemeral_gb": 1, "swap_mb": 16},
             "image": {"id": ")" +
-                          image_id + R"(", "disk_format": ")" + disk_format + R"(", "size": )" + std::to_string(content.size()) + R"(},
+                   image_id + R"(", "disk_format": ")" + disk_format + R"(", "size": )" + std::to_string(content.size()) + R"(},
             "ports": [{"id": "31111111-2222-4333-8444-555555555555", "mac": "fa:16:3e:00:00:01"}], "config_drive": true, "tasks": []})")
             .as_object();
     }
@@ -175,8 +176,19 @@ TEST_CASE("a server's life: build, stop, start, delete") {
     CHECK(node.hypervisor.last.userspace_datapath);
     CHECK(node.hypervisor.last.disks[0].backing_format == "raw");
     CHECK(node.qemu_img.info(node.file("disk"), "qcow2").virtual_size == 1 << 30);
+    const std::vector<DiskSpec>& disks = node.hypervisor.last.disks;
+    REQUIRE(disks.size() == 3);
+    CHECK(disks[1].path == node.file("disk.eph0"));
+    CHECK(disks[1].format == "raw");
+    CHECK(fs::file_size(disks[1].path) == 1u << 30);
+    CHECK(node.runner.check({"/usr/sbin/blkid", "-p", "-o", "value", "-s", "LABEL", "-s", "TYPE", disks[1].path}) == "ephemeral0\next4\n");
+    CHECK(disks[2].path == node.file("disk.swap"));
+    CHECK(fs::file_size(disks[2].path) == 16u << 20);
+    CHECK(node.runner.check({"/usr/sbin/blkid", "-p", "-o", "value", "-s", "TYPE", disks[2].path}) == "swap\n");
+    write_file(disks[2].path, "of the guest");  // what the guest wrote is there after a restart
     CHECK(node.state(node.desired("stopped", 2)) == "stopped");
     CHECK(node.state(node.desired("running", 3)) == "running");
+    CHECK(read_file(node.file("disk.swap")) == "of the guest");
     CHECK(node.state(node.desired("deleted", 4)) == "absent");
     CHECK(node.clean());
     CHECK(node.runner.calls.back() == "tap1");
