@@ -80,11 +80,12 @@ api::ServiceSpec service_spec() {
                   .strict_sort = false,
                   .update_method = "PATCH"},
         .resources = {&domain_resource, &project_resource, &user_resource, &group_resource, &role_resource, &region_resource, &service_resource,
-                      &endpoint_resource, &credential_resource, &identity_provider_resource, &protocol_resource, &mapping_resource,
-                      &service_provider_resource},
+                      &endpoint_resource, &credential_resource, &consumer_resource, &identity_provider_resource, &protocol_resource,
+                      &mapping_resource, &service_provider_resource},
         .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),
-                   implied_role_routes(), region_routes(), application_credential_routes(), credential_routes()},
-        .rules = {rules},
+                   implied_role_routes(), region_routes(), application_credential_routes(), credential_routes(), revocation_routes(), trust_routes(),
+                   oauth_routes(), ec2_token_routes()},
+        .rules = {rules, trust_rules()},
     };
 }
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api/service.h"
+#include "auth/revocations.h"
 #include "auth/tokens.h"
 #include "config/config.h"
 #include "domain/key_repository.h"
@@ -23,6 +24,7 @@ struct App {
     PasswordHasher hasher;
     KeyRing keys, credential_keys;
     Tokens tokens;
+    Revocations revocations{tokens};
     Micros receipt_lifetime = 300'000'000;
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros)

@@ -20,7 +20,8 @@ void serve(Daemon& daemon) {
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
-    daemon.serve(service);
+    identity::Announcing announcing(service, app.tokens, app.revocations);
+    app.revocations.attach(daemon.serve(announcing));
     daemon.run({}, [&] {
         app.reload_keys();
         log::notice("read the Fernet keys again");

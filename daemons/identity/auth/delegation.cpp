@@ -35,7 +35,7 @@ TrustRecord trust_of(const Row& row) {
 }
 
 std::optional<TrustRecord> find_trust(Tx& tx, std::string_view id) {
-    const auto row = tx.one(std::string(trust_columns) + " AND id = ?", {id});
+    const auto row = tx.one(std::string(trust_columns) + " WHERE id = ?", {id});
     return row ? std::optional(trust_of(*row)) : std::nullopt;
 }
 
@@ -51,8 +51,7 @@ std::vector<TrustRecord> pedigree_of(Tx& tx, const TrustRecord& trust) {
 
 bool consume_use(Tx& tx, const TrustRecord& trust) {
     if (!trust.remaining_uses) return true;
-    return tx.exec("UPDATE trusts SET remaining_uses = remaining_uses - 1 WHERE id = ? AND remaining_uses > 0 AND deleted_at IS NULL", {trust.id}) >
-           0;
+    return tx.exec("UPDATE trusts SET remaining_uses = remaining_uses - 1 WHERE id = ? AND remaining_uses > 0", {trust.id}) > 0;
 }
 
 std::optional<AccessTokenRecord> find_access_token(Tx& tx, std::string_view id) {
@@ -68,16 +67,30 @@ std::set<std::string> expand_roles(Tx& tx, const std::vector<std::string>& ids) 
     return with_implied({ids.begin(), ids.end()}, load_implications(tx));
 }
 
-void forget_delegations(Tx& tx, std::string_view kind, std::string_view id, Micros now) {
-    if (kind == "user") {
-        tx.exec("UPDATE trusts SET deleted_at = ? WHERE deleted_at IS NULL AND (trustor_user_id = ? OR trustee_user_id = ?)", {now, id, id});
-        tx.exec("DELETE FROM oauth_access_tokens WHERE authorizing_user_id = ?", {id});
-        tx.exec("DELETE FROM oauth_request_tokens WHERE authorizing_user_id = ?", {id});
-    } else {
-        tx.exec("UPDATE trusts SET deleted_at = ? WHERE deleted_at IS NULL AND project_id = ?", {now, id});
-        tx.exec("DELETE FROM oauth_access_tokens WHERE project_id = ?", {id});
-        tx.exec("DELETE FROM oauth_request_tokens WHERE requested_project_id = ?", {id});
-    }
+std::vector<std::string> remove_trusts(Tx& tx, std::string_view condition, const Values& values) {
+    std::vector<std::string> ids;
+    for (const Row& row :
+         tx.query("DELETE FROM trusts WHERE id IN (WITH RECURSIVE below (id) AS (SELECT id FROM trusts WHERE " + std::string(condition) +
+                      " UNION SELECT t.id FROM trusts t JOIN below b ON t.redelegated_trust_id = b.id) SELECT id FROM below)"
+                      " RETURNING id",
+                  values))
+        ids.push_back(row.at(0).text());
+    return ids;
+}
+
+void forget_users(Tx& tx, std::string_view ids, const Values& values) {
+    const std::string in = " IN (" + std::string(ids) + ")";
+    remove_trusts(tx, "trustor_user_id" + in, values);
+    remove_trusts(tx, "trustee_user_id" + in, values);
+    tx.exec("DELETE FROM oauth_access_tokens WHERE authorizing_user_id" + in, values);
+    tx.exec("DELETE FROM oauth_request_tokens WHERE authorizing_user_id" + in, values);
+}
+
+void forget_projects(Tx& tx, std::string_view ids, const Values& values) {
+    const std::string in = " IN (" + std::string(ids) + ")";
+    remove_trusts(tx, "project_id" + in, values);
+    tx.exec("DELETE FROM oauth_access_tokens WHERE project_id" + in, values);
+    tx.exec("DELETE FROM oauth_request_tokens WHERE requested_project_id" + in, values);
 }
 
 }  // namespace pilvi::identity

@@ -32,13 +32,12 @@ struct AccessTokenRecord {
 
 inline constexpr std::string_view trust_columns =
     "SELECT id, trustor_user_id, trustee_user_id, project_id, redelegated_trust_id, impersonation, expires_at, remaining_uses, redelegation_count, "
-    "roles"
-    " FROM trusts WHERE deleted_at IS NULL";
+    "roles FROM trusts";
 TrustRecord trust_of(const Row& row);  // of trust_columns
 
-// Not a deleted one; whether it is still good is the caller's question.
+// Whether it is still good is the caller's question.
 std::optional<TrustRecord> find_trust(Tx& tx, std::string_view id);
-// The trust, the one it was redelegated from, and so on; empty where one of them is deleted.
+// The trust, the one it was redelegated from, and so on; empty where one of them is gone.
 std::vector<TrustRecord> pedigree_of(Tx& tx, const TrustRecord& trust);
 // Takes one use; false where there is none left (another login took it meanwhile).
 bool consume_use(Tx& tx, const TrustRecord& trust);
@@ -51,7 +50,10 @@ std::set<std::string> expand_roles(Tx& tx, const std::vector<std::string>& ids);
 std::vector<std::string> texts_in(std::string_view json_array);
 std::string texts_to_json(const std::vector<std::string>& texts);
 
-// Removes what concerns a user or project (`kind`: "user", "project") that goes away. `now` in microseconds.
-void forget_delegations(Tx& tx, std::string_view kind, std::string_view id, Micros now);
+// Removes the trusts that meet the condition, and what was redelegated from them. Returns their ids.
+std::vector<std::string> remove_trusts(Tx& tx, std::string_view condition, const Values& values);
+// Removes what concerns users or projects that go away; `ids`: a parameter "?" or a query of ids, with its values.
+void forget_users(Tx& tx, std::string_view ids, const Values& values);
+void forget_projects(Tx& tx, std::string_view ids, const Values& values);
 
 }  // namespace pilvi::identity

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "auth/delegation.h"
+#include "base/ids.h"
 #include "base/json.h"
 
 namespace pilvi::identity {
@@ -334,8 +335,16 @@ std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
     return issued;
 }
 
+void Tokens::record_revocation(Tx& tx, json::object what) {
+    const Micros now = clock_();
+    what["issued_before"] = what["revoked_at"] = iso8601_micros(now);
+    tx.exec("DELETE FROM revocation_events WHERE revoked_at < ?", {now - settings_.lifetime - settings_.expired_window});
+    tx.insert("revocation_events", {{"id", new_hex_id()}, {"revoked_at", now}, {"event", to_text(what)}});
+}
+
 void Tokens::revoke(const Token& token) {
     store_.write([&](Tx& tx) {
+        record_revocation(tx, {{"audit_id", token.payload.audit_ids.front()}});
         tx.exec("DELETE FROM revoked_tokens WHERE expires_at < ?", {clock_()});
         tx.exec("INSERT INTO revoked_tokens (audit_id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 {token.payload.audit_ids.front(), token.payload.expires_at + settings_.expired_window});

@@ -53,6 +53,9 @@ public:
     void revoke(const Token& token);
     // Within a write: raises the revision, and drops what is cached once it is committed.
     void changed(Tx& tx);
+    // Within a write: adds an event to what GET /v3/OS-REVOKE/events lists; `what`: {"user_id": ...}, {"OS-TRUST:trust_id": ...} and the like. What makes
+    // tokens invalid is the state itself (users, projects, roles, trusts, ...), this is the record of it.
+    void record_revocation(Tx& tx, json::object what);
     // The revision of the database as last seen: differs from an earlier one where a token may have been revoked since.
     std::int64_t revision() const { return revision_.load(); }
     // Called, outside of any transaction, whenever the revision has become another one.

@@ -40,8 +40,10 @@ struct Payload {
     std::string access_token_id;            // of OAuth1, project scope only; "" = none
 };
 
+// Of a token that was issued by a delegated method.
+inline bool has_delegated_method(const Payload& p) { return p.methods == 0 || (p.methods & ~primary_methods) != 0; }
 // Whether the token acts on somebody's behalf with less than they may: of a trust, an application credential, an access token, an EC2 credential.
-inline bool is_delegated(const Payload& p) { return !p.trust_id.empty() || p.methods == 0 || (p.methods & ~primary_methods) != 0; }
+inline bool is_delegated(const Payload& p) { return !p.trust_id.empty() || has_delegated_method(p); }
 
 std::string pack_payload(const Payload& payload);
 // nullopt on anything else.

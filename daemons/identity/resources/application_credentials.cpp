@@ -73,15 +73,22 @@ json::array rendered(const Call& call, Tx& tx, const std::vector<Row>& rows) {
     return out;
 }
 
-// A credential that is not "unrestricted" manages no others (nor itself). Outside of any transaction: looking at the token may need one.
-void refuse_restricted(const Call& call) {
-    const auto token = app(call).tokens.find(call.who.token);
-    if (!token || token->payload.application_credential_id.empty()) return;
-    const bool unrestricted = call.store().read([&](Tx& tx) {
-        return tx.scalar("SELECT unrestricted FROM application_credentials WHERE id = ?", {token->payload.application_credential_id}).boolean();
-    });
+// What was delegated by a trust, OAuth1 or an EC2 credential manages none; an application credential does where it is "unrestricted". Outside of any
+// transaction: looking at the token may need one.
+void refuse_delegated(const Call& call, bool changing) {
+    const auto token = token_of(call);
+    const std::string& id = token->payload.application_credential_id;
+    if (id.empty() || !(token->payload.methods & Method::application_credential)) {
+        if (is_delegated(token->payload)) throw Error(Errc::forbidden, "Cannot manage application credentials with a token issued via delegation.");
+        return;
+    }
+    if (!changing) return;
+    const bool unrestricted =
+        call.store().read([&](Tx& tx) { return tx.scalar("SELECT unrestricted FROM application_credentials WHERE id = ?", {id}).boolean(); });
     if (!unrestricted)
-        throw Error(Errc::forbidden, "Using method 'application_credential' is not allowed for managing additional application credentials.");
+        throw Error(Errc::forbidden,
+                    "You are not authorized to perform the requested action: Using method 'application_credential' is not allowed for managing "
+                    "additional application credentials.");
 }
 
 // The roles asked for, or all of the token's; each must be one of the token's.
@@ -130,16 +137,6 @@ Value rule_ids(const Call& call, Tx& tx) {
     return to_text(out);
 }
 
-Value expiry(const Call& call) {
-    const auto text = optional_string(call.body, "expires_at");
-    if (!text) return nullptr;
-    auto at = parse_iso8601(*text);
-    if (!at) at = parse_iso8601(*text + "Z");
-    if (!at) throw Error(Errc::bad_request, "Timestamp not in expected format: expires_at is an ISO 8601 date and time.");
-    if (*at <= app(call).tokens.now()) throw Error(Errc::bad_request, "The 'expires_at' must not be before now.");
-    return *at;
-}
-
 std::string new_secret() {
     std::string out = base64url_encode(random_bytes(64));
     while (out.ends_with('=')) out.pop_back();
@@ -148,7 +145,7 @@ std::string new_secret() {
 
 Reply create_one(Call& call) {
     if (call.who.project_id.empty()) throw Error(Errc::bad_request, "An application credential needs a token of a project.");
-    refuse_restricted(call);
+    refuse_delegated(call, true);
     const std::string secret = optional_string(call.body, "secret").value_or(new_secret()), id = new_hex_id();
     const std::string hash = app(call).hasher.hash(Secret(secret));
     return call.store().write([&](Tx& tx) -> Reply {
@@ -174,6 +171,7 @@ Reply create_one(Call& call) {
 }
 
 Reply list_all(Call& call) {
+    refuse_delegated(call, false);
     return call.store().read([&](Tx& tx) -> Reply {
         need_row(tx, user_resource, call.arg("user_id"));
         Values values{call.arg("user_id")};
@@ -195,13 +193,14 @@ std::vector<Row> find_one(Call& call, Tx& tx) {
 }
 
 Reply show_one(Call& call) {
+    refuse_delegated(call, false);
     return call.store().read([&](Tx& tx) -> Reply {
         return json::object{{"application_credential", rendered(call, tx, find_one(call, tx)).front()}};
     });
 }
 
 Reply remove_one(Call& call) {
-    refuse_restricted(call);
+    refuse_delegated(call, true);
     call.store().write([&](Tx& tx) {
         find_one(call, tx);
         tx.exec("DELETE FROM application_credentials WHERE id = ?", {call.arg("credential_id")});
@@ -213,6 +212,7 @@ Reply remove_one(Call& call) {
 // Access rules stay until they are deleted; not while a credential has them.
 
 Reply list_rules(Call& call) {
+    refuse_delegated(call, false);
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
         for (const Row& row : tx.query(std::string(rule_columns) + " WHERE user_id = ? ORDER BY service, path, method", {call.arg("user_id")})) {
@@ -236,10 +236,12 @@ json::object find_rule(Call& call, Tx& tx) {
 }
 
 Reply show_rule(Call& call) {
+    refuse_delegated(call, false);
     return call.store().read([&](Tx& tx) -> Reply { return json::object{{"access_rule", find_rule(call, tx)}}; });
 }
 
 Reply remove_rule(Call& call) {
+    refuse_delegated(call, false);
     call.store().write([&](Tx& tx) {
         find_rule(call, tx);
         for (const Row& row :

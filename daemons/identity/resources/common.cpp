@@ -1,5 +1,6 @@
 #include "resources/common.h"
 
+#include <algorithm>
 #include <set>
 
 #include "api/query.h"
@@ -128,6 +129,45 @@ json::object list_of(Call& call, Tx& tx, const Resource& resource, const std::ve
     if (resource.hooks.view) resource.hooks.view(call, tx, rows);
     for (json::object& row : rows) row = render(call, resource, row);
     return list_answer(call, resource, std::move(rows), more);
+}
+
+json::array rendered_rows(Call& call, Tx& tx, const Resource& resource, const std::vector<std::string>& ids) {
+    std::vector<json::object> rows;
+    for (const Row& row :
+         tx.query("SELECT " + select_columns(resource) + " FROM " + std::string(resource.table) + " t WHERE t.id IN (" + marks(ids.size()) + ")",
+                  Values(ids.begin(), ids.end())))
+        rows.push_back(row_to_object(resource, row));
+    std::sort(rows.begin(), rows.end(), [&](const json::object& a, const json::object& b) {
+        return std::find(ids.begin(), ids.end(), string_or(a, "id")) < std::find(ids.begin(), ids.end(), string_or(b, "id"));
+    });
+    if (resource.hooks.view) resource.hooks.view(call, tx, rows);
+    json::array out;
+    for (const json::object& row : rows) out.push_back(render(call, resource, row));
+    return out;
+}
+
+std::vector<std::string> role_ids_of(Tx& tx, const json::array& roles) {
+    std::vector<std::string> out;
+    for (const json::value& role : roles) {
+        const json::object& reference = role.as_object();
+        const std::string id = string_or(reference, "id"), name = string_or(reference, "name");
+        if (id.empty() == name.empty()) throw Error(Errc::bad_request, "Invalid input for field 'roles': each has an id or a name.");
+        const auto row = id.empty() ? tx.one("SELECT id FROM roles WHERE name = ? ORDER BY CASE WHEN domain_id IS NULL THEN 0 ELSE 1 END", {name})
+                                    : tx.one("SELECT id FROM roles WHERE id = ?", {id});
+        if (!row) throw not_found(Dialect::identity, role_resource, id.empty() ? name : id);
+        if (std::find(out.begin(), out.end(), row->at(0).text()) == out.end()) out.push_back(row->at(0).text());
+    }
+    return out;
+}
+
+std::optional<Micros> expiry(const Call& call) {
+    const auto text = optional_string(call.body, "expires_at");
+    if (!text) return std::nullopt;
+    auto at = parse_iso8601(*text);
+    if (!at) at = parse_iso8601(*text + "Z");
+    if (!at) throw Error(Errc::bad_request, "Timestamp not in expected format: expires_at is an ISO 8601 date and time.");
+    if (*at <= app(call).tokens.now()) throw Error(Errc::bad_request, "The 'expires_at' must not be before now.");
+    return *at;
 }
 
 void forget_assignments(Tx& tx, std::string_view column, std::string_view id) {

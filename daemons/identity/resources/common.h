@@ -58,6 +58,12 @@ bool is_set(const api::Call& call, std::string_view name);
 
 // Lists for routes: rows of `resource` whose ids are given, the query's filters applied, viewed and rendered.
 json::object list_of(api::Call& call, Tx& tx, const api::Resource& resource, const std::vector<std::string>& ids);
+// Viewed and rendered, in the order of the ids; those that there are.
+json::array rendered_rows(api::Call& call, Tx& tx, const api::Resource& resource, const std::vector<std::string>& ids);
+// Roles named as [{"id"} or {"name"}]: their ids, each once. Throws the API's 404 where there is none, Error(bad_request) for another shape.
+std::vector<std::string> role_ids_of(Tx& tx, const json::array& roles);
+// "expires_at" of the body in microseconds; Error(bad_request) where it is no time, or has passed.
+std::optional<Micros> expiry(const api::Call& call);
 // Throws the API's 404 where there is no such row.
 json::object need_row(Tx& tx, const api::Resource& resource, std::string_view id);
 
@@ -68,7 +74,8 @@ void check_public_id(std::string_view id);
 void forget_assignments(Tx& tx, std::string_view column, std::string_view id);
 
 extern const api::Resource domain_resource, project_resource, user_resource, group_resource, role_resource, region_resource, service_resource,
-    endpoint_resource, credential_resource, identity_provider_resource, protocol_resource, mapping_resource, service_provider_resource;
+    endpoint_resource, credential_resource, consumer_resource, identity_provider_resource, protocol_resource, mapping_resource,
+    service_provider_resource;
 
 std::span<const api::Route> auth_routes();
 std::span<const api::Route> version_routes();
@@ -81,5 +88,10 @@ std::span<const api::Route> implied_role_routes();
 std::span<const api::Route> region_routes();
 std::span<const api::Route> application_credential_routes();
 std::span<const api::Route> credential_routes();
+std::span<const api::Route> revocation_routes();
+std::span<const api::Route> trust_routes();
+std::span<const api::PolicyRule> trust_rules();
+std::span<const api::Route> oauth_routes();
+std::span<const api::Route> ec2_token_routes();
 
 }  // namespace pilvi::identity

@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include "auth/delegation.h"
+
 namespace pilvi::identity {
 
 using namespace api;
@@ -114,7 +116,11 @@ void before_remove(Call&, Tx& tx, const json::object& row) {
     tx.exec("DELETE FROM credentials WHERE project_id = ?", {id});
 }
 
-void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
+void after_remove(Call& call, Tx& tx, const json::object& row) {
+    forget_projects(tx, "?", {string_or(row, "id")});
+    app(call).tokens.record_revocation(tx, {{"project_id", row.at("id")}});
+    app(call).tokens.changed(tx);
+}
 
 // Only those on which the caller has a role.
 json::array family(Call& call, Tx& tx, const std::vector<std::string>& ids) {
@@ -266,6 +272,8 @@ void remove_domain_contents(Tx& tx, const json::object& domain) {
     tx.exec("DELETE FROM assignments WHERE target_id = ? OR target_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id, id});
     tx.exec("UPDATE users SET default_project_id = NULL WHERE default_project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
     tx.exec("DELETE FROM credentials WHERE project_id IN (SELECT id FROM projects WHERE domain_id = ?)", {id});
+    forget_users(tx, "SELECT id FROM users WHERE domain_id = ?", {id});
+    forget_projects(tx, "SELECT id FROM projects WHERE domain_id = ?", {id});
     for (const std::string_view table : {"users", "user_groups", "roles"})
         tx.exec("DELETE FROM " + std::string(table) + " WHERE domain_id = ?", {id});
     const std::vector<std::string> below = load_tree(tx).below(id);

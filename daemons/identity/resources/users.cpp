@@ -1,6 +1,7 @@
 // Users, their passwords, and what they belong to.
 #include <set>
 
+#include "auth/delegation.h"
 #include "base/text.h"
 #include "resources/common.h"
 
@@ -103,7 +104,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
             throw Error(Errc::bad_request, "User's default project ID cannot be a domain ID: " + id);
 }
 
-void after_write(Call& call, Tx& tx, const json::object& row, const json::object*) {
+void after_write(Call& call, Tx& tx, const json::object& row, const json::object* before) {
+    if (before && row.at("valid_from") != before->at("valid_from")) app(call).tokens.record_revocation(tx, {{"user_id", row.at("id")}});
     // As in the original: enabling a user again does not bring its application credentials back.
     if (!boolean_or(row, "enabled")) tx.exec("DELETE FROM application_credentials WHERE user_id = ?", {string_or(row, "id")});
     app(call).tokens.changed(tx);
@@ -111,7 +113,11 @@ void after_write(Call& call, Tx& tx, const json::object& row, const json::object
 
 void before_remove(Call&, Tx& tx, const json::object& row) { forget_assignments(tx, "actor_id", string_or(row, "id")); }
 
-void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
+void after_remove(Call& call, Tx& tx, const json::object& row) {
+    forget_users(tx, "?", {string_or(row, "id")});
+    app(call).tokens.record_revocation(tx, {{"user_id", row.at("id")}});
+    app(call).tokens.changed(tx);
+}
 
 void view(Call& call, Tx&, std::span<json::object> rows) {
     for (json::object& row : rows) {
@@ -182,6 +188,7 @@ Reply change_password(Call& call) {
     call.store().write([&](Tx& tx) {
         tx.exec("UPDATE users SET password_hash = ?, password_expires_at = NULL, valid_from = ? WHERE id = ?",
                 {hash, shared.tokens.now() / 1'000'000 + 1, id});
+        shared.tokens.record_revocation(tx, {{"user_id", id}});
         shared.tokens.changed(tx);
     });
     return {};
