@@ -106,9 +106,12 @@ std::string network_type(const Error& error) {
 Error not_found(Dialect dialect, const Resource& resource, std::string_view id) {
     const std::string title(resource.title.empty() ? resource.name : resource.title);
     const std::string key(id);
-    if (const std::size_t at = resource.missing.find("{}"); at != std::string_view::npos)
-        return {Errc::not_found, std::string(resource.missing.substr(0, at)) + key + std::string(resource.missing.substr(at + 2)),
-                dialect == Dialect::network ? camel(title) + "NotFound" : ""};
+    if (!resource.missing.empty()) {
+        const std::size_t at = resource.missing.find("{}");
+        std::string text(resource.missing.substr(0, at));
+        if (at != std::string_view::npos) text += key + std::string(resource.missing.substr(at + 2));
+        return {Errc::not_found, std::move(text), dialect == Dialect::network ? camel(title) + "NotFound" : ""};
+    }
     switch (dialect) {
         case Dialect::identity:
             return {Errc::not_found, "Could not find " + std::string(resource.name) + ": " + key + "."};

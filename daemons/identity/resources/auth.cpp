@@ -52,7 +52,7 @@ std::shared_ptr<const Token> need_subject(const Call& call) {
 
 // Runs for every request of every service: no transaction, so not Route::target.
 void enforce(const Call& call, std::string_view rule, const Token& token) {
-    call.enforce(rule, {{"target", {{"token", {{"user_id", token.payload.user_id}}}}}});
+    call.enforce(rule, {{"target", {{"token", {{"user_id", token.who.user_id}}}}}});
 }
 
 Reply validate(Call& call) {
