@@ -68,7 +68,7 @@ struct StoreOptions {
 // The stores of this daemon, at least one, in the order of the configuration.
 class Stores {
 public:
-    // Each of `described` is NAME=URL: "local=file:/var/lib/pilvi/image/store", "web=http:", "ceph=rbd:POOL?user=USER&conf=/etc/ceph/ceph.conf".
+    // Each of `described` is NAME=URL: "local=file:/var/lib/pilvi/image/store", "web=http:", "ceph=rbd:POOL?user=USER&conf=/etc/ceph/ceph.conf&timeout=SECONDS".
     // `preferred` names the default store; "": the first. Throws Error(bad_request) naming the entry that is wrong, Error(unavailable) where a store
     // cannot be made ready.
     Stores(std::span<const std::string> described, const std::string& preferred, const StoreOptions& options);
@@ -85,5 +85,6 @@ private:
 // The drivers. `url` is what stands after NAME=, without its scheme.
 std::unique_ptr<ImageStore> make_file_store(std::string_view url, const StoreOptions& options);
 std::unique_ptr<ImageStore> make_http_store(std::string_view url, const StoreOptions& options);
+std::unique_ptr<ImageStore> make_rbd_store(std::string_view url, const StoreOptions& options);
 
 }  // namespace pilvi::image

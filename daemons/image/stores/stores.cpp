@@ -13,6 +13,7 @@ struct Driver {
 constexpr Driver drivers[] = {
     {"file:", &make_file_store},
     {"http:", &make_http_store},
+    {"rbd:", &make_rbd_store},
 };
 
 NamedStore make(const std::string& described, const StoreOptions& options) {
