@@ -11,11 +11,18 @@
 
 namespace pilvi::image {
 
+class Importer;
+class LimitSource;
+
 struct App {
     const Stores& stores;
     std::uint64_t size_cap;                                           // bytes of one image
     bool need_signature = false;                                      // see refusal()
     std::function<Finding(const Source&)> inspect = &image::inspect;  // the daemon has it in a jail
+    bool show_locations = false, show_direct_url = false;             // in what images look like to callers
+    LimitSource* limits = nullptr;                                    // nullptr: nothing is limited
+    ImageStore* staging = nullptr;                                    // data on its way to an import
+    Importer* importer = nullptr;                                     // with staging: imports work
 };
 
 extern const std::span<const Setting> settings;
@@ -25,11 +32,12 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
 // The settings under fetch. as rules; throws Error(bad_request) naming the one that is wrong.
 FetchRules fetch_rules(const Config& config);
 
-// After a crash: uploads that were cut off go back to queued, and files that belong to no image go. Before the service starts.
-void recover(Store& store, const Stores& stores);
+// After a crash: uploads and imports that were cut off end, their images go back to queued, and data that belongs to no image goes. Before the service
+// starts. `staging` may be nullptr.
+void recover(Store& store, const Stores& stores, ImageStore* staging = nullptr);
 
 // Tables of the resource files.
 extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes,
-    metadef_routes, metadef_content_routes;
+    metadef_routes, metadef_content_routes, import_routes, task_routes;
 
 }  // namespace pilvi::image

@@ -2,8 +2,10 @@
 #include <sys/stat.h>
 
 #include "image.h"
+#include "importer.h"
 #include "inspector.h"
 #include "pilvi_image_schema.h"
+#include "quotas.h"
 #include "service/service.h"
 
 using namespace pilvi;
@@ -16,14 +18,23 @@ int main(int argc, char** argv) {
         const auto store = Store::open(config.text("database.url"), image::migrations());
         const image::Stores stores(config.list("store.enabled"), config.text("store.default"),
                                    {.sync = config.boolean("store.sync"), .fetch = image::fetch_rules(config)});
-        image::recover(*store, stores);
+        const auto staging = image::make_file_store(config.text("import.staging"), {.sync = config.boolean("store.sync")});
+        image::recover(*store, stores, staging.get());
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
         const image::JailedInspector inspector(image::inspector_beside_this_program());
+        image::IdentityLimits limits(session, config.text("identity.url"));
         image::App app{.stores = stores,
                        .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
                        .need_signature = config.boolean("store.need_signature"),
-                       .inspect = [&](const image::Source& source) { return inspector.inspect(source); }};
+                       .inspect = [&](const image::Source& source) { return inspector.inspect(source); },
+                       .show_locations = config.boolean("store.show_locations"),
+                       .show_direct_url = config.boolean("store.show_direct_url"),
+                       .limits = config.boolean("quota.enabled") ? &limits : nullptr,
+                       .staging = staging.get()};
+        SystemCommandRunner runner;
+        image::Importer importer(*store, app, image::fetch_rules(config), runner, image::import_options(config));
+        app.importer = &importer;
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
         if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);
         daemon.serve(*service);

@@ -1,7 +1,9 @@
 #include "model.h"
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/time.h"
+#include "image.h"
 
 namespace pilvi::image {
 namespace {
@@ -83,6 +85,9 @@ std::vector<Image> images_of(Tx& tx, const std::vector<Row>& rows) {
         images[index.at(row.at(0).text())].properties[row.at(1).text()] = row.at(2).text();
     for (const Row& row : tx.query("SELECT image_id, value FROM image_tags" + in, ids))
         images[index.at(row.at(0).text())].tags.insert(row.at(1).text());
+    for (const Row& row : tx.query("SELECT image_id, url, store, metadata FROM image_locations" + in + " ORDER BY image_id, position", ids))
+        images[index.at(row.at(0).text())].locations.push_back(
+            {.url = row.at(1).text(), .store = row.at(2).text(), .metadata = parse_json(row.at(3).text()).as_object()});
     return images;
 }
 
@@ -114,6 +119,28 @@ Image visible_image(const api::Call& call, Tx& tx, std::string_view id, std::str
     return std::move(found.front());
 }
 
+namespace {
+std::optional<std::string> text_or_null(const json::value& value) { return value.is_null() ? std::nullopt : std::optional(str(value.get_string())); }
+}  // namespace
+
+void assign(Image& image, const std::string& name, const json::value& value) {
+    if (name == "name") image.name = text_or_null(value);
+    else if (name == "owner") image.owner = text_or_null(value);
+    else if (name == "visibility") image.visibility = str(value.get_string());
+    else if (name == "protected") image.is_protected = value.get_bool();
+    else if (name == "os_hidden") image.os_hidden = value.get_bool();
+    else if (name == "disk_format") image.disk_format = text_or_null(value);
+    else if (name == "container_format") image.container_format = text_or_null(value);
+    else if (name == "min_ram") image.min_ram = value.get_int64();
+    else if (name == "min_disk") image.min_disk = value.get_int64();
+    else if (name == "tags") {
+        image.tags.clear();
+        for (const json::value& tag : value.get_array()) image.tags.insert(str(tag.get_string()));
+    } else {
+        image.properties[name] = str(value.get_string());
+    }
+}
+
 void insert_image(Tx& tx, const Image& i) {
     auto columns = columns_of(i);
     columns.emplace_back("id", i.id);
@@ -137,7 +164,44 @@ bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string
     return tx.exec("UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ?", {to, now_micros(), id, from}) == 1;
 }
 
-json::object view(const Image& i) {
+void insert_location(Tx& tx, const std::string& image_id, const Location& location) {
+    const std::int64_t last = tx.scalar("SELECT MAX(position) FROM image_locations WHERE image_id = ?", {image_id}).optional_integer().value_or(-1);
+    tx.insert("image_locations", {{"id", new_uuid()},
+                                  {"image_id", image_id},
+                                  {"position", last + 1},
+                                  {"store", location.store},
+                                  {"url", location.url},
+                                  {"metadata", to_text(location.metadata)}});
+}
+
+void replace_locations(Tx& tx, const std::string& image_id, const std::vector<Location>& locations) {
+    tx.exec("DELETE FROM image_locations WHERE image_id = ?", {image_id});
+    for (const Location& location : locations) insert_location(tx, image_id, location);
+}
+
+namespace {
+void add_locations(json::object& out, const api::Call& call, const Image& i) {
+    std::string stores;
+    for (const Location& location : i.locations)
+        if (!location.store.empty()) stores += (stores.empty() ? "" : ",") + location.store;
+    if (!stores.empty()) out["stores"] = stores;
+    const App& app = call.app<App>();
+    if (!app.show_locations && !app.show_direct_url) return;
+    const bool allowed = call.allowed("get_image_location", json::object{{"project_id", or_null(i.owner)}, {"visibility", i.visibility}});
+    if (app.show_locations) {
+        json::array all;
+        for (const Location& location : i.locations) {
+            json::object metadata = location.metadata;
+            if (!location.store.empty()) metadata["store"] = location.store;
+            if (allowed) all.push_back(json::object{{"url", location.url}, {"metadata", std::move(metadata)}});
+        }
+        out["locations"] = std::move(all);
+    }
+    if (app.show_direct_url && allowed && !i.locations.empty()) out["direct_url"] = i.locations.front().url;
+}
+}  // namespace
+
+json::object view(const api::Call& call, const Image& i) {
     json::object out;
     for (const auto& [name, value] : i.properties) out[name] = value;
     json::array tags;
@@ -165,6 +229,7 @@ json::object view(const Image& i) {
     out["self"] = self;
     out["file"] = self + "/file";
     out["schema"] = "/v2/schemas/image";
+    add_locations(out, call, i);
     return out;
 }
 

@@ -1,11 +1,8 @@
-#include <set>
-
 #include "base/error.h"
 #include "base/text.h"
 #include "image.h"
-#include "model.h"
+#include "importer.h"
 #include "rules.h"
-#include "log/log.h"
 
 namespace pilvi::image {
 namespace {
@@ -20,6 +17,10 @@ constexpr api::ServiceStyle style{
 
 constexpr api::PolicyRule rules_beside_routes[] = {
     {"metadef_admin", rules::admin, "Change metadata definitions"},
+    {"get_image_location", rules::reader, "See where the data of an image is"},
+    {"set_image_location", rules::member, "Say where the data of an image is"},
+    {"delete_image_location", rules::admin, "Remove one copy of the data of an image"},
+    {"copy_image", rules::admin, "Copy the data of an image to other stores"},
     {"publicize_image", rules::admin, "Make an image visible to all projects"},
     {"communitize_image", rules::member, "Let all projects use an image whose id they know"},
 };
@@ -36,6 +37,19 @@ constexpr auto all_settings = with_identity_settings(
         {"store.size_cap", SettingKind::integer, "1099511627776", "Greatest size of one image in bytes.", 1},
         {"store.need_signature", SettingKind::boolean, "false",
          "Refuse data without the signature of its declared disk format. Data of another or an unsafe format is refused in any case."},
+        {"store.show_locations", SettingKind::boolean, "false",
+         "Show where the data of images is, and let callers set it (Glance's show_multiple_locations)."},
+        {"store.show_direct_url", SettingKind::boolean, "false", "Show the first location of an image as its direct_url."},
+        {"quota.enabled", SettingKind::boolean, "false",
+         "Hold projects to the registered limits image_size_total, image_stage_total, image_count_total, image_count_uploading."},
+        {"import.methods", SettingKind::list, "glance-direct,web-download,copy-image",
+         "Ways of import that are offered, of glance-direct, web-download, copy-image."},
+        {"import.staging", SettingKind::text, "/var/lib/pilvi/image/staging", "Directory of data that waits for its import."},
+        {"import.workers", SettingKind::integer, "2", "Imports at a time.", 1, 64},
+        {"import.decompress", SettingKind::boolean, "false", "Unpack gzip of images whose container format is compressed."},
+        {"import.convert", SettingKind::text, "", "Disk format that imported images are converted to: qcow2, raw or vmdk; empty for none."},
+        {"import.inject", SettingKind::list, "", "Properties that imported images get, each NAME=VALUE."},
+        {"import.inject_ignored_roles", SettingKind::list, "admin", "Imports by these roles get no such properties."},
         {"fetch.schemes", SettingKind::list, "http,https", "Schemes of URLs that are fetched for users: web-download and http stores."},
         {"fetch.ports", SettingKind::list, "80,443", "Ports of such URLs; empty for any."},
         {"fetch.hosts", SettingKind::list, "", "The only hosts that are fetched from; empty for any."},
@@ -52,9 +66,29 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
     api::ServiceSpec spec{.style = style,
                           .resources = {},
                           .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes,
-                                     metadef_routes, metadef_content_routes},
+                                     metadef_routes, metadef_content_routes, import_routes, task_routes},
                           .rules = {rules_beside_routes}};
     return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
+}
+
+ImportOptions import_options(const Config& config) {
+    ImportOptions options{.methods = config.list("import.methods"),
+                          .workers = static_cast<int>(config.integer("import.workers")),
+                          .decompress = config.boolean("import.decompress"),
+                          .convert = config.text("import.convert"),
+                          .inject = {},
+                          .inject_ignored_roles = config.list("import.inject_ignored_roles")};
+    for (const std::string& method : options.methods)
+        if (method != "glance-direct" && method != "web-download" && method != "copy-image")
+            throw Error(Errc::bad_request, "import.methods: there is no method '" + method + "'");
+    if (const std::string& to = options.convert; !to.empty() && to != "qcow2" && to != "raw" && to != "vmdk")
+        throw Error(Errc::bad_request, "import.convert: nothing is converted to '" + to + "'");
+    for (const std::string& property : config.list("import.inject")) {
+        const std::size_t equals = property.find('=');
+        if (equals == std::string::npos || equals == 0) throw Error(Errc::bad_request, "import.inject: '" + property + "' is not NAME=VALUE");
+        options.inject.emplace_back(property.substr(0, equals), property.substr(equals + 1));
+    }
+    return options;
 }
 
 FetchRules fetch_rules(const Config& config) {
@@ -72,19 +106,6 @@ FetchRules fetch_rules(const Config& config) {
         rules.networks.push_back(*cidr);
     }
     return rules;
-}
-
-void recover(Store& store, const Stores& stores) {
-    const std::int64_t reset =
-        store.write([](Tx& tx) { return tx.exec("UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL WHERE status = 'saving'"); });
-    std::set<std::string> known;
-    store.read([&](Tx& tx) {
-        for (const Row& row : tx.query("SELECT id FROM images WHERE status = 'active' OR status = 'deactivated'"))
-            known.insert(stores.preferred().store->location_of(row.at(0).text()));
-    });
-    const std::size_t removed = stores.preferred().store->remove_orphans(known);
-    if (reset > 0 || removed > 0)
-        log::notice("after an unclean end: " + std::to_string(reset) + " images are queued again, " + std::to_string(removed) + " files are removed");
 }
 
 }  // namespace pilvi::image

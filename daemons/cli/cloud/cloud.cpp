@@ -124,7 +124,8 @@ void Cloud::declare_members() {
         members_[name] = member;
     }
     members_["identity"].settings["fernet.directory"] = directory_ + "/identity/fernet-keys";
-    members_["image"].settings["store.enabled"] = "local=file:" + directory_ + "/image/store";
+    members_["image"].settings["store.enabled"] = "local=file:" + directory_ + "/image/store,second=file:" + directory_ + "/image/second";
+    members_["image"].settings["import.staging"] = directory_ + "/image/staging";
     members_["compute"].settings["compute.host"] = "controller";
     // Each node has both agents: a server's ports are wired where it is.
     const Member compute = members_["compute-agent"], network = members_["network-agent"];

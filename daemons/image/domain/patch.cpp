@@ -100,8 +100,8 @@ std::vector<Change> parse_patch(const json::value& body, bool old_dialect) {
             change.value = *value;
         }
         refuse_read_only(change.name);
-        if (change.name == "locations") throw Error(Errc::forbidden, "It's not allowed to update locations if locations are invisible.");
-        if (head.op != Change::Op::remove) validate(change.name, change.value);
+        if (change.name == "locations" && path.size() == 2) change.position = path[1];
+        if (head.op != Change::Op::remove) validate(change.name, change.position.empty() ? change.value : json::value(json::array{change.value}));
         changes.push_back(std::move(change));
     }
     return changes;

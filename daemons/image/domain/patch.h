@@ -13,6 +13,7 @@ struct Change {
     std::string name;   // attribute or property
     json::value value;  // valid for it; null for remove
     bool old_dialect = false;
+    std::string position = {};  // of a location: the pointer's second part
 };
 
 // Throws Error(bad_request) on what is no patch or a wrong value, Error(forbidden) on read-only and reserved names.

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/text.h"
+#include "domain/json_schema.h"
 
 namespace pilvi::image {
 namespace {
@@ -76,6 +77,16 @@ std::string shown(const json::value& value) {
 void validate_text(std::string_view value, std::size_t longest, const json::value& whole) {
     if (!is_utf8(value) || value.find('\0') != std::string_view::npos) mismatch("a string is not valid UTF-8 text");
     if (utf8_length(value) > longest) mismatch(shown(whole) + " is too long");
+}
+
+const json::object& locations_schema() {
+    static const json::object schema = parse_json(R"({"type": "array", "items": {"type": "object", "required": ["url", "metadata"], "properties": {
+        "url": {"type": "string", "maxLength": 255}, "metadata": {"type": "object"},
+        "validation_data": {"type": "object", "additionalProperties": false, "required": ["os_hash_algo", "os_hash_value"], "properties": {
+            "checksum": {"type": "string", "maxLength": 32}, "os_hash_algo": {"type": "string", "maxLength": 64},
+            "os_hash_value": {"type": "string", "maxLength": 128}}}}}})")
+                                           .as_object();
+    return schema;
 }
 
 json::array type_list(const Property& p) {
@@ -176,6 +187,8 @@ void validate(std::string_view name, const json::value& value) {
         throw Error(Errc::bad_request, "Invalid value '" + shown(value) + "' for parameter '" + std::string(name) + "': Cannot be a negative value");
     if (value.is_int64() && value.get_int64() > 2147483647 && name.starts_with("min_"))
         mismatch(shown(value) + " is greater than the maximum of 2147483647");
+    if (name == "locations")
+        if (const auto why = schema_mismatch(locations_schema(), value)) mismatch(*why);
     if (name == "tags")
         for (const json::value& tag : value.get_array()) {
             if (!tag.is_string()) mismatch(shown(tag) + " is not of type 'string'");
@@ -189,7 +202,35 @@ void refuse_reserved(std::string_view name) {
     if (name.starts_with("os_glance")) throw Error(Errc::forbidden, "Attribute '" + std::string(name) + "' is reserved.");
 }
 
+namespace {
+json::object task_document(bool whole) {
+    json::object members = parse_json(R"({
+        "id": {"description": "An identifier for the task", "pattern": "", "type": "string"},
+        "type": {"description": "The type of task represented by this content", "enum": ["import", "api_image_import"], "type": "string"},
+        "status": {"description": "The current status of this task", "enum": ["pending", "processing", "success", "failure"], "type": "string"},
+        "input": {"description": "The parameters required by task, JSON blob", "type": ["null", "object"]},
+        "result": {"description": "The result of current task, JSON blob", "type": ["null", "object"]},
+        "owner": {"description": "An identifier for the owner of this task", "type": "string"},
+        "message": {"description": "What there is to say, above all on failure", "type": "string"},
+        "image_id": {"description": "Image associated with the task", "type": "string"},
+        "request_id": {"description": "The request that began the task", "type": "string"},
+        "user_id": {"description": "User associated with the task", "type": "string"},
+        "expires_at": {"description": "Datetime when this resource would be subject to removal", "type": ["null", "string"]},
+        "created_at": {"description": "Datetime when this resource was created", "type": "string"},
+        "updated_at": {"description": "Datetime when this resource was updated", "type": "string"},
+        "self": {"readOnly": true, "type": "string"},
+        "schema": {"readOnly": true, "type": "string"}})")
+                               .as_object();
+    members["id"].as_object()["pattern"] = uuid_pattern;
+    if (!whole)
+        for (const char* name : {"input", "result", "message"}) members.erase(name);
+    return {{"name", "task"}, {"properties", std::move(members)}};
+}
+}  // namespace
+
 json::value schema_document(std::string_view name) {
+    if (name == "task") return task_document(true);
+    if (name == "tasks") return collection_document(name, task_document(false));
     if (name == "image") return image_document();
     if (name == "images") return collection_document(name, image_document());
     if (name == "member") return member_document();

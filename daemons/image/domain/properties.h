@@ -29,7 +29,7 @@ void validate(std::string_view name, const json::value& value);
 // Throws Error(forbidden) on names that nobody may set.
 void refuse_reserved(std::string_view name);
 
-// The document of "image", "images", "member" or "members"; null for another name.
+// The document of "image", "images", "member", "members", "task" or "tasks"; null for another name.
 json::value schema_document(std::string_view name);
 
 }  // namespace pilvi::image

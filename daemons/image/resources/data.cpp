@@ -6,7 +6,8 @@
 #include "base/time.h"
 #include "image.h"
 #include "ingest.h"
-#include "model.h"
+#include "locations.h"
+#include "quotas.h"
 #include "rules.h"
 #include "log/log.h"
 
@@ -38,48 +39,108 @@ Image begin_saving(Call& call, const std::string& id) {
     });
 }
 
-void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding, ImageStore& store, const std::string& location) {
+void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding, const Location& location) {
     const bool active = call.store().write([&](Tx& tx) {
         std::optional<std::int64_t> virtual_size;
         if (finding.virtual_size && *finding.virtual_size <= std::uint64_t{1} << 62) virtual_size = static_cast<std::int64_t>(*finding.virtual_size);
-        return tx.exec(
-                   "UPDATE images SET status = 'active', size = ?, virtual_size = ?, checksum = ?, os_hash_algo = 'sha512', os_hash_value = ?, "
-                   "updated_at = ? "
-                   "WHERE id = ? AND status = 'saving'",
-                   {static_cast<std::int64_t>(data.size), virtual_size, data.md5, data.sha512, now_micros(), id}) == 1;
+        const bool done =
+            tx.exec(
+                "UPDATE images SET status = 'active', size = ?, virtual_size = ?, checksum = ?, os_hash_algo = 'sha512', os_hash_value = ?, "
+                "updated_at = ? "
+                "WHERE id = ? AND status = 'saving'",
+                {static_cast<std::int64_t>(data.size), virtual_size, data.md5, data.sha512, now_micros(), id}) == 1;
+        if (done) insert_location(tx, id, location);
+        return done;
     });
     if (active) return;
-    store.remove(location);
+    remove_data(call.app<App>(), {location}, id);
     throw Error(
         Errc::gone,
         "Image " + id + " could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.");
 }
 
-void receive(Call& call, const Image& image) {
-    const App& app = call.app<App>();
-    ImageStore& store = *app.stores.preferred().store;
-    const std::unique_ptr<Upload> upload = store.begin(image.id);
-    const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
-    const Finding finding = app.inspect(*upload);
-    if (const std::string why = refusal(finding, *image.disk_format, *image.container_format, app.need_signature); !why.empty())
-        throw Error(Errc::unsupported_media, why);
-    finish_saving(call, image.id, data, finding, store, upload->commit());
+const NamedStore& asked_store(const Call& call) {
+    const Stores& stores = call.app<App>().stores;
+    const std::string name(trim(call.request.headers.get("X-Image-Meta-Store")));
+    if (name.empty()) return stores.preferred();
+    const NamedStore* found = stores.find(name);
+    if (!found) throw Error(Errc::bad_request, "Store '" + name.substr(0, 100) + "' is not among the enabled stores");
+    return *found;
 }
 
-Reply upload(Call& call) {
+// The size that the caller announces, in MiB; 0 where it does not.
+std::int64_t announced_size(const Call& call) { return parse_integer(call.request.headers.get("Content-Length")).value_or(0) >> 20; }
+
+void expect_bytes(const Call& call) {
     std::string_view type = call.request.headers.get("Content-Type");
     type = trim(type.substr(0, type.find(';')));
     if (!equals_ignoring_case(type, "application/octet-stream"))
         throw Error(Errc::unsupported_media, "Invalid content type " + std::string(type.empty() ? "None" : type.substr(0, 100)));
+}
+
+void receive(Call& call, const Image& image) {
+    const App& app = call.app<App>();
+    const NamedStore& store = asked_store(call);
+    const std::unique_ptr<Upload> upload = store.store->begin(image.id);
+    const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
+    const Finding finding = app.inspect(*upload);
+    if (const std::string why = refusal(finding, *image.disk_format, *image.container_format, app.need_signature); !why.empty())
+        throw Error(Errc::unsupported_media, why);
+    finish_saving(call, image.id, data, finding, {.url = upload->commit(), .store = store.name});
+}
+
+// `status` is given up for queued; the error that was the reason goes on.
+void back_to_queued(Call& call, const std::string& id, std::string_view status) {
+    try {
+        call.store().write([&](Tx& tx) {
+            if (move_status(tx, id, status, "queued")) tx.exec("UPDATE images SET size = NULL WHERE id = ?", {id});
+        });
+    } catch (const std::exception& e) {
+        log::error("image stays in " + std::string(status) + ": " + e.what() + "; it goes back to queued at the next start", {{"IMAGE_ID", id}});
+    }
+}
+
+Reply upload(Call& call) {
+    expect_bytes(call);
+    asked_store(call);
+    enforce_quota(call, Quota::size_total, announced_size(call));
     const Image image = begin_saving(call, call.arg("image_id"));
     try {
+        enforce_quota(call, Quota::count_uploading, 0);
         receive(call, image);
     } catch (...) {
-        try {
-            call.store().write([&](Tx& tx) { move_status(tx, image.id, "saving", "queued"); });
-        } catch (const std::exception& e) {
-            log::error(std::string("image stays in saving: ") + e.what() + "; it goes back to queued at the next start", {{"IMAGE_ID", image.id}});
+        back_to_queued(call, image.id, "saving");
+        throw;
+    }
+    return {};
+}
+
+// Data into the staging area, for POST .../import with the method glance-direct.
+Reply stage(Call& call) {
+    expect_bytes(call);
+    const App& app = call.app<App>();
+    if (!app.staging) throw Error(Errc::not_found, "Imports are not supported at this site.");
+    enforce_quota(call, Quota::stage_total, announced_size(call));
+    const std::string& id = call.arg("image_id");
+    call.store().write([&](Tx& tx) {
+        const Image image = visible_image(call, tx, id);
+        if (image.status != "queued" || !move_status(tx, id, "queued", "uploading")) bad_transition(image.status, "uploading");
+    });
+    try {
+        enforce_quota(call, Quota::count_uploading, 0);
+        const std::unique_ptr<Upload> upload = app.staging->begin(id);
+        const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
+        const std::string location = upload->commit();
+        const bool there = call.store().write([&](Tx& tx) {
+            return tx.exec("UPDATE images SET size = ?, updated_at = ? WHERE id = ? AND status = 'uploading'",
+                           {static_cast<std::int64_t>(data.size), now_micros(), id}) == 1;
+        });
+        if (!there) {
+            app.staging->remove(location);
+            throw Error(Errc::gone, "Image " + id + " could not be found after staging. It may have been deleted meanwhile.");
         }
+    } catch (...) {
+        back_to_queued(call, id, "uploading");
         throw;
     }
     return {};
@@ -119,9 +180,8 @@ Reply download(Call& call) {
     const Image image = call.store().read([&](Tx& tx) { return visible_image(call, tx, id); });
     if (image.status == "deactivated" && !call.who.is_admin)
         throw Error(Errc::forbidden, "The requested image has been deactivated. Image data download is forbidden.");
-    ImageStore& store = *call.app<App>().stores.preferred().store;
     std::optional<Opened> data;
-    if (image.status == "active" || image.status == "deactivated") data = store.open(store.location_of(id));
+    if (image.status == "active" || image.status == "deactivated") data = open_data(call.app<App>(), image);
     if (!data) return Reply::with_status(204);
     const std::uint64_t size = data->size;
     const std::optional<Range> range = asked_range(call, image, size);
@@ -160,6 +220,15 @@ constexpr Route data_table[] = {
      .policy = "upload_image",
      .check = rules::member,
      .handler = upload,
+     .status = 204,
+     .stream = true,
+     .body_limit = body_limit,
+     .target = image_target},
+    {.method = "PUT",
+     .path = "/v2/images/{image_id}/stage",
+     .policy = "modify_image",
+     .check = rules::member,
+     .handler = stage,
      .status = 204,
      .stream = true,
      .body_limit = body_limit,

@@ -5,7 +5,8 @@
 #include "domain/metadef_schemas.h"
 #include "domain/properties.h"
 #include "image.h"
-#include "model.h"
+#include "importer.h"
+#include "quotas.h"
 #include "rules.h"
 
 namespace pilvi::image {
@@ -15,7 +16,8 @@ using api::Call;
 using api::Reply;
 using api::Route;
 
-constexpr std::string_view supported[] = {"v2.9", "v2.7", "v2.6", "v2.5", "v2.4", "v2.3", "v2.2", "v2.1", "v2.0"};
+constexpr std::string_view supported[] = {"v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7",
+                                          "v2.6",  "v2.5",  "v2.4",  "v2.3",  "v2.2", "v2.1", "v2.0"};
 constexpr std::string_view current = "v2.15";
 
 Reply versions(Call& call) {
@@ -40,13 +42,34 @@ Reply metadef_document(Call& call) {
     return *document;
 }
 
-Reply import_methods(Call&) {
-    return json::object{{"import-methods", {{"description", "Import methods available."}, {"type", "array"}, {"value", json::array{}}}}};
+Reply import_methods(Call& call) {
+    json::array methods;
+    if (const Importer* importer = call.app<App>().importer)
+        for (const std::string& method : importer->options().methods) methods.push_back(json::value(method));
+    return json::object{{"import-methods", {{"description", "Import methods available."}, {"type", "array"}, {"value", std::move(methods)}}}};
 }
 
-Reply stores(Call&) { throw Error(Errc::not_found, "Multi backend is not supported at this site."); }
+json::array store_list(const Call& call, bool detailed) {
+    const Stores& stores = call.app<App>().stores;
+    json::array out;
+    for (const NamedStore& named : stores.all()) {
+        json::object one{{"id", named.name}};
+        if (&named == &stores.preferred()) one["default"] = "true";
+        if (!named.store->writable()) one["read-only"] = "true";
+        if (detailed) {
+            one["type"] = named.store->type();
+            json::object properties;
+            for (const auto& [name, value] : named.store->properties()) properties[name] = value;
+            one["properties"] = std::move(properties);
+        }
+        out.push_back(std::move(one));
+    }
+    return out;
+}
 
-Reply tasks(Call&) { return json::object{{"tasks", json::array{}}}; }
+Reply stores(Call& call) { return json::object{{"stores", store_list(call, false)}}; }
+Reply stores_in_detail(Call& call) { return json::object{{"stores", store_list(call, true)}}; }
+Reply usage(Call& call) { return json::object{{"usage", usage_document(call)}}; }
 
 constexpr const char* anybody = "@";
 
@@ -57,12 +80,8 @@ constexpr Route table[] = {
     {.method = "GET", .path = "/v2/schemas/metadefs/{name}", .policy = "get_schema", .check = anybody, .handler = metadef_document},
     {.method = "GET", .path = "/v2/info/import", .policy = "get_import_methods", .check = anybody, .handler = import_methods},
     {.method = "GET", .path = "/v2/info/stores", .policy = "get_stores", .check = anybody, .handler = stores},
-    {.method = "GET",
-     .path = "/v2/images/{image_id}/tasks",
-     .policy = "get_image",
-     .check = rules::get_image,
-     .handler = tasks,
-     .target = image_target},
+    {.method = "GET", .path = "/v2/info/stores/detail", .policy = "stores_info_detail", .check = rules::admin, .handler = stores_in_detail},
+    {.method = "GET", .path = "/v2/info/usage", .policy = "get_usage", .check = anybody, .handler = usage},
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace

@@ -6,9 +6,11 @@
 #include "domain/patch.h"
 #include "domain/properties.h"
 #include "image.h"
+#include "importer.h"
+#include "locations.h"
 #include "model.h"
+#include "quotas.h"
 #include "rules.h"
-#include "log/log.h"
 
 namespace pilvi::image {
 namespace {
@@ -17,27 +19,6 @@ using api::Reply;
 using api::Route;
 
 constexpr std::size_t most_properties = 128, most_tags = 128;
-
-std::optional<std::string> text_or_null(const json::value& value) { return value.is_null() ? std::nullopt : std::optional(str(value.get_string())); }
-
-// Sets a checked attribute or property.
-void assign(Image& image, const std::string& name, const json::value& value) {
-    if (name == "name") image.name = text_or_null(value);
-    else if (name == "owner") image.owner = text_or_null(value);
-    else if (name == "visibility") image.visibility = str(value.get_string());
-    else if (name == "protected") image.is_protected = value.get_bool();
-    else if (name == "os_hidden") image.os_hidden = value.get_bool();
-    else if (name == "disk_format") image.disk_format = text_or_null(value);
-    else if (name == "container_format") image.container_format = text_or_null(value);
-    else if (name == "min_ram") image.min_ram = value.get_int64();
-    else if (name == "min_disk") image.min_disk = value.get_int64();
-    else if (name == "tags") {
-        image.tags.clear();
-        for (const json::value& tag : value.get_array()) image.tags.insert(str(tag.get_string()));
-    } else {
-        image.properties[name] = str(value.get_string());
-    }
-}
 
 void check_limits(const Image& image) {
     if (image.properties.size() > most_properties)
@@ -59,6 +40,7 @@ Image image_from(const json::object& body) {
         const std::string name(member.key());
         const Property* p = find_property(name);
         if (p && p->read_only) throw Error(Errc::forbidden, "Attribute '" + name + "' is read-only.");
+        if (name == "stores") throw Error(Errc::forbidden, "Attribute 'stores' is read-only.");
         if (name == "locations") throw Error(Errc::forbidden, "Attribute 'locations' is reserved.");
         refuse_reserved(name);
         validate(name, member.value());
@@ -80,19 +62,26 @@ Reply create(Call& call) {
     enforce_visibility(call, image.visibility, target);
     if (image.id.empty()) image.id = new_uuid();
     image.created_at = image.updated_at = now_micros();
+    enforce_quota(call, Quota::count_total, 1);
     call.store().write([&](Tx& tx) {
         // The id of a deleted image is never given to another one: whoever cached its data would take it for the new image's.
         if (tx.one("SELECT 1 FROM deleted_images WHERE id = ?", {image.id}) || tx.one("SELECT 1 FROM images WHERE id = ?", {image.id}))
             throw Error(Errc::conflict, "Image ID " + image.id + " already exists!");
         insert_image(tx, image);
     });
-    Reply reply(view(image));
+    Reply reply(view(call, image));
     reply.headers.set("Location", call.base_url() + "/v2/images/" + image.id);
+    const App& app = call.app<App>();
+    if (app.importer && !app.importer->options().methods.empty())
+        reply.headers.set("OpenStack-image-import-methods", join(app.importer->options().methods, ","));
+    std::vector<std::string> names;
+    for (const NamedStore& store : app.stores.all()) names.push_back(store.name);
+    reply.headers.set("OpenStack-image-store-ids", join(names, ","));
     return reply;
 }
 
 Reply show(Call& call) {
-    return call.store().read([&](Tx& tx) -> Reply { return view(visible_image(call, tx, call.arg("image_id"))); });
+    return call.store().read([&](Tx& tx) -> Reply { return view(call, visible_image(call, tx, call.arg("image_id"))); });
 }
 
 bool is_attribute(const std::string& name) { return find_property(name) != nullptr; }
@@ -115,6 +104,16 @@ void apply(const Call& call, Image& image, const Change& change, const json::obj
     assign(image, name, change.value);
 }
 
+// Locations, and what came with them: status, size and hashes.
+void save_locations(Tx& tx, const Image& image, const std::map<std::string, std::int64_t>& sizes) {
+    replace_locations(tx, image.id, image.locations);
+    std::optional<std::int64_t> size = image.size;
+    if (const auto known = image.locations.empty() ? sizes.end() : sizes.find(image.locations.front().url); !size && known != sizes.end())
+        size = known->second;
+    tx.exec("UPDATE images SET status = ?, size = ?, checksum = ?, os_hash_algo = ?, os_hash_value = ? WHERE id = ?",
+            {image.status, size, image.checksum, image.os_hash_algo, image.os_hash_value, image.id});
+}
+
 bool patch_dialect_is_old(Call& call) {
     std::string_view type = call.request.headers.get("Content-Type");
     type = trim(type.substr(0, type.find(';')));
@@ -125,32 +124,44 @@ bool patch_dialect_is_old(Call& call) {
 
 Reply update(Call& call) {
     const std::vector<Change> changes = parse_patch(call.raw, patch_dialect_is_old(call));
-    return call.store().write([&](Tx& tx) -> Reply {
+    const auto sizes = sizes_of_new_locations(call.app<App>(), changes);
+    std::vector<Location> removed;
+    std::string id;
+    Reply reply = call.store().write([&](Tx& tx) -> Reply {
+        removed.clear();
         Image image = visible_image(call, tx, call.arg("image_id"));
         const json::object target = policy_target(call, tx, image);
-        for (const Change& change : changes) apply(call, image, change, target);
+        bool located = false;
+        for (const Change& change : changes) {
+            if (change.name == "locations") change_locations(call, image, change, removed);
+            else apply(call, image, change, target);
+            located = located || change.name == "locations";
+        }
         check_limits(image);
         if (!changes.empty()) save_image(tx, image);
-        return view(*find_image(tx, image.id));
+        if (located) save_locations(tx, image, sizes);
+        id = image.id;
+        return view(call, *find_image(tx, image.id));
     });
+    remove_data(call.app<App>(), removed, id);
+    return reply;
 }
 
 Reply remove(Call& call) {
     const std::string& id = call.arg("image_id");
+    std::vector<Location> locations;
     call.store().write([&](Tx& tx) {
-        const Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
+        Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
         if (image.is_protected) throw Error(Errc::forbidden, "Image " + image.id + " is protected and cannot be deleted.");
-        for (const char* table : {"image_properties", "image_tags", "image_members"})
+        for (const char* table : {"image_properties", "image_tags", "image_members", "image_locations"})
             tx.exec("DELETE FROM " + std::string(table) + " WHERE image_id = ?", {image.id});
         tx.exec("DELETE FROM images WHERE id = ?", {image.id});
         tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
+        locations = std::move(image.locations);
     });
-    try {
-        ImageStore& data = *call.app<App>().stores.preferred().store;
-        data.remove(data.location_of(id));
-    } catch (const Error& e) {
-        log::warning(e.message() + "; the file goes at the next start", {{"REQUEST_ID", call.who.request_id}, {"IMAGE_ID", id}});
-    }
+    const App& app = call.app<App>();
+    remove_data(app, locations, id);
+    if (app.staging) app.staging->remove(app.staging->location_of(id));
     return {};
 }
 

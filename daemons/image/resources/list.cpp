@@ -216,7 +216,7 @@ Reply list(Call& call) {
     if (more) images.resize(static_cast<std::size_t>(limit));
     json::array items;
     items.reserve(images.size());
-    for (const Image& image : images) items.push_back(view(image));
+    for (const Image& image : images) items.push_back(view(call, image));
     json::object body{{"images", std::move(items)}, {"first", first_link(call.query, "/v2/images")}, {"schema", "/v2/schemas/images"}};
     if (more && !images.empty()) body["next"] = next_link(call.query, "/v2/images", images.back().id);
     return body;

@@ -5,42 +5,15 @@
 #include <future>
 #include <thread>
 
-#include "api/image/fixture.h"
+#include "api/image/served.h"
 #include "base/error.h"
 
 using namespace pilvi;
 using testing::Case;
 using testing::ImageService;
+using testing::Served;
 
 namespace {
-// The service behind a real server: uploads stream.
-struct Served : ImageService {
-    http::Server server{*service, {}};
-    int port = server.listen("127.0.0.1", 0);
-    http::Client client;
-    Served() { server.start(); }
-    std::string url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port) + path; }
-    std::string create(const std::string& body = R"({"disk_format": "raw", "container_format": "bare"})") {
-        return str(parse_json(send("POST", "/v2/images", body, "application/json").body).at("id").as_string());
-    }
-    http::Response send(const std::string& method, const std::string& path, const std::string& body = {}, const std::string& type = {},
-                        const std::string& token = "member", const http::Headers& extra = {}) {
-        http::ClientRequest request{.method = method, .url = url(path), .headers = extra, .body = body};
-        request.headers.add("X-Auth-Token", token);
-        if (!type.empty()) request.headers.add("Content-Type", type);
-        return client.send(request);
-    }
-    http::Response upload(const std::string& id, const std::string& data, const std::string& token = "member") {
-        return send("PUT", "/v2/images/" + id + "/file", data, "application/octet-stream", token);
-    }
-    json::value show(const std::string& id) { return parse_json(send("GET", "/v2/images/" + id).body); }
-    std::size_t files() const {
-        std::size_t n = 0;
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(directory / "store")) n += entry.is_regular_file();
-        return n;
-    }
-};
-
 std::string sample(const std::string& name) { return read_file(std::string(PILVI_SOURCE_DIR) + "/tests/fuzz/corpus/inspect/" + name); }
 }  // namespace
 
