@@ -14,8 +14,9 @@ constexpr std::size_t most_kept = 10'000;
 
 // Usage of project ? as SQL.
 constexpr std::array usage_queries{
-    "SELECT COALESCE(SUM(t.size * (SELECT COUNT(*) FROM image_locations l WHERE l.image_id = t.id)), 0) / 1048576 FROM images t WHERE t.owner = ?",
-    "SELECT COALESCE(SUM(t.size), 0) / 1048576 FROM images t WHERE t.owner = ? AND t.status IN ('uploading', 'importing')",
+    "SELECT CAST(COALESCE(SUM(t.size * (SELECT COUNT(*) FROM image_locations l WHERE l.image_id = t.id)), 0) AS BIGINT) / 1048576 FROM images t "
+    "WHERE t.owner = ?",
+    "SELECT CAST(COALESCE(SUM(t.size), 0) AS BIGINT) / 1048576 FROM images t WHERE t.owner = ? AND t.status IN ('uploading', 'importing')",
     "SELECT COUNT(*) FROM images t WHERE t.owner = ?",
     "SELECT COUNT(*) FROM images t WHERE t.owner = ? AND t.status IN ('saving', 'uploading', 'importing')",
 };

@@ -3,33 +3,17 @@
 #include <fstream>
 
 #include "api/image/served.h"
+#include "api/image/web.h"
 
 using namespace pilvi;
 using testing::Case;
 using testing::Served;
+using testing::Web;
 
 namespace {
 const std::string direct = R"({"method": {"name": "glance-direct"}})";
 
 std::string text_of(const json::value& object, std::string_view name) { return string_or(object.as_object(), name); }
-
-// A web server with one document, and what it takes to be allowed to read it.
-struct Web final : http::Handler {
-    http::Server server{*this, {}};
-    int port = server.listen("127.0.0.1", 0);
-    std::string document = "from the web";
-    Web() { server.start(); }
-    http::BodyPolicy body_policy(const http::RequestHead&) override { return {}; }
-    http::Response handle(http::Request& request) override {
-        http::Response r;
-        if (request.path == "/there") r.body = document;
-        else r.status = 404;
-        return r;
-    }
-    http::Response refuse(int status, std::string_view) override { return {.status = status}; }
-    std::string url(const std::string& path) const { return "http://127.0.0.1:" + std::to_string(port) + path; }
-    static image::FetchRules rules() { return {.ports = {}, .networks = {*Cidr::parse("127.0.0.0/8")}}; }
-};
 }  // namespace
 
 TEST_CASE("stage and import") {
