@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/url.h"
 
 namespace pilvi::image {
 namespace {
@@ -115,6 +116,7 @@ Fetcher::Fetcher(FetchRules rules)
                                          }}) {}
 
 void Fetcher::check(const std::string& text) const {
+    if (!parsable_url(text)) refuse("it is not a URI");
     const auto parsed = urls::parse_uri(text);
     if (!parsed) refuse("it is not a URI");
     const urls::url_view& url = *parsed;
@@ -139,7 +141,9 @@ http::Response Fetcher::follow(http::ClientRequest request) const {
             response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
         if (!moved) return response;
         if (hops == rules_.redirects) throw Error(Errc::bad_gateway, "there are more than " + std::to_string(rules_.redirects) + " redirects");
-        const auto target = urls::parse_uri_reference(response.headers.get("Location"));
+        const std::string_view location = response.headers.get("Location");
+        if (!parsable_url(location)) throw Error(Errc::bad_gateway, "the redirect leads nowhere");
+        const auto target = urls::parse_uri_reference(location);
         urls::url next;
         if (!target || !urls::resolve(url, *target, next)) throw Error(Errc::bad_gateway, "the redirect leads nowhere");
         next.remove_fragment();

@@ -10,6 +10,7 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/url.h"
 
 namespace pilvi::api {
 namespace {
@@ -115,8 +116,9 @@ std::optional<std::string> canonical(Type type, const std::string& text) {
         case Type::datetime:
             return parse_iso8601(text) ? std::optional(text) : std::nullopt;
         case Type::url: {
+            if (text.size() > 2048 || !parsable_url(text)) return std::nullopt;
             const auto parsed = boost::urls::parse_uri(text);
-            return parsed && text.size() <= 2048 && parsed->has_authority() ? std::optional(text) : std::nullopt;
+            return parsed && parsed->has_authority() ? std::optional(text) : std::nullopt;
         }
         default:
             return std::nullopt;

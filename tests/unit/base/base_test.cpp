@@ -6,6 +6,7 @@
 #include "base/net.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "base/url.h"
 
 using namespace pilvi;
 
@@ -54,6 +55,11 @@ TEST_CASE("base64") {
     CHECK_FALSE(base64_decode("Zg="));
     CHECK_FALSE(base64_decode("Z"));
     CHECK_FALSE(base64_decode("Zg==Zg=="));
+}
+
+TEST_CASE("URLs that Boost.URL would end the process for") {
+    for (const char* text : {"x:", "x:?", "x:#", "x:[", "hte:?q", "x:y"}) CHECK_FALSE(parsable_url(text));
+    for (const char* text : {"", "x", "?x:", "#x:[", "/x:", "http://h", "http:/x", "//h:1"}) CHECK(parsable_url(text));
 }
 
 TEST_CASE("percent and utf-8") {

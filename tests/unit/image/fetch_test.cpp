@@ -79,8 +79,9 @@ TEST_CASE("URLs: schemes, hosts, ports and user names by the rules, without a lo
     const Fetcher open{FetchRules{}};
     for (const char* url : {"http://images.example.org/a", "https://images.example.org:443/a?b=c", "HTTP://x.example/"})
         CHECK_NOTHROW(open.check(url));
-    for (const char* url : {"ftp://x.example/a", "file:///etc/passwd", "http://x.example:22/", "http://user:word@x.example/", "http:///a",
-                            "//x.example/a", "x", "", "http://x.example/a b", "gopher://x.example/", "http://x.example:99999/"}) {
+    for (const char* url :
+         {"ftp://x.example/a", "file:///etc/passwd", "http://x.example:22/", "http://user:word@x.example/", "http:///a", "//x.example/a", "x", "",
+          "http://x.example/a b", "gopher://x.example/", "http://x.example:99999/", "http:", "http:?", "x:["}) {
         CAPTURE(url);
         CHECK(failure([&] { open.check(url); }) == Errc::bad_request);
     }
@@ -112,6 +113,7 @@ TEST_CASE("redirects: followed a few times, each checked as if it came first") {
         else if (r.path == "/name") moved.headers.set("Location", "http://[::1]:" + std::to_string(outside.port) + "/");
         else if (r.path == "/file") moved.headers.set("Location", "file:///etc/passwd");
         else if (r.path == "/loop") moved.headers.set("Location", "/loop");
+        else if (r.path == "/odd") moved.headers.set("Location", "x:?");
         else if (r.path == "/nowhere") return moved;
         else return http::Response{.body = "bytes of " + r.path};
         return moved;
@@ -123,6 +125,7 @@ TEST_CASE("redirects: followed a few times, each checked as if it came first") {
     CHECK(failure([&] { fetched(fetcher, outside.url("/file")); }) == Errc::bad_request);
     CHECK(failure([&] { fetched(fetcher, outside.url("/loop")); }) == Errc::bad_gateway);
     CHECK(failure([&] { fetched(fetcher, outside.url("/nowhere")); }) == Errc::bad_gateway);
+    CHECK(failure([&] { fetched(fetcher, outside.url("/odd")); }) == Errc::bad_gateway);
     CHECK(inside.handler.handled == 0);
 }
 
