@@ -40,6 +40,17 @@ json::object policy_target(Call& call, Tx& tx, const Resource& resource, const j
     return target;
 }
 
+// The row of the path; where there is none, those whom the rule refuses anyway need not learn it (Resource::hides).
+json::object load_item(Call& call, Tx& tx, const Resource& resource, const Operation& operation) {
+    try {
+        return load(call, tx, resource, call.arg("id"));
+    } catch (const Error& error) {
+        if (error.code() == Errc::not_found && (resource.hides & bit(operation.verb)) != 0)
+            call.enforce(operation.policy, {{"target", json::object()}});
+        throw;
+    }
+}
+
 // A field with a write check needs that check where the body sets it.
 void check_writes(Call& call, const Resource& resource, const json::object& body, const json::object& target, std::string_view rule) {
     for (const Field& f : resource.fields)
@@ -80,7 +91,7 @@ Reply run_list(Call& call, const Resource& resource, const Operation& operation)
 
 Reply run_show(Call& call, const Resource& resource, const Operation& operation) {
     return call.store().read([&](Tx& tx) -> Reply {
-        json::object row = load(call, tx, resource, call.arg("id"));
+        json::object row = load_item(call, tx, resource, operation);
         const json::object target = policy_target(call, tx, resource, row);
         if (!call.allowed(operation.policy, target) && call.service.style().dialect == Dialect::network)
             throw not_found(call.service.style().dialect, resource, call.arg("id"));
@@ -146,7 +157,7 @@ void check_revision(const Call& call, const Resource& resource, const json::obje
 Reply run_update(Call& call, const Resource& resource, const Operation& operation) {
     return call.store().write([&](Tx& tx) -> Reply {
         const std::string& id = call.arg("id");
-        const json::object before = load(call, tx, resource, id);
+        const json::object before = load_item(call, tx, resource, operation);
         const json::object target = policy_target(call, tx, resource, before);
         call.enforce(operation.policy, target);
         check_writes(call, resource, call.body, target, operation.policy);
@@ -160,7 +171,7 @@ Reply run_update(Call& call, const Resource& resource, const Operation& operatio
 
 Reply run_remove(Call& call, const Resource& resource, const Operation& operation) {
     return call.store().write([&](Tx& tx) -> Reply {
-        const json::object row = load(call, tx, resource, call.arg("id"));
+        const json::object row = load_item(call, tx, resource, operation);
         call.enforce(operation.policy, policy_target(call, tx, resource, row));
         check_revision(call, resource, row);
         remove_row(call, tx, resource, row);

@@ -268,6 +268,12 @@ void Policy::add(std::span<const PolicyRule> rules) {
     for (const PolicyRule& rule : rules) add(rule.name, rule.check);
 }
 
+void Policy::limit_scope(std::string_view name, unsigned scopes) {
+    if (scopes == any_scope) return;
+    const auto [at, fresh] = scopes_.emplace(std::string(name), scopes);
+    if (!fresh) at->second &= scopes;
+}
+
 void Policy::load_file(const std::string& path) {
     YAML::Node root;
     try {
@@ -287,9 +293,16 @@ void Policy::load_file(const std::string& path) {
     }
 }
 
+namespace {
+unsigned scope_of(const Context& who) { return who.system ? system_scope : !who.domain_id.empty() ? domain_scope : project_scope; }
+}  // namespace
+
 bool Policy::allows(std::string_view rule, const Context& who, const json::object& target) const {
     const auto found = rules_.find(rule);
-    return found != rules_.end() && found->second->holds(*this, who, target, 0);
+    if (found == rules_.end()) return false;
+    const auto scopes = scopes_.find(rule);
+    if (enforce_scope_ && scopes != scopes_.end() && (scopes->second & scope_of(who)) == 0) return false;
+    return found->second->holds(*this, who, target, 0);
 }
 
 bool Policy::allows_check(std::string_view check, const Context& who, const json::object& target) const {

@@ -12,6 +12,15 @@
 
 namespace pilvi::api {
 
+// Which tokens an operation is for. A token without a scope counts as one of a project, as in oslo.policy.
+enum Scopes : unsigned {
+    system_scope = 1u << 0,
+    domain_scope = 1u << 1,
+    project_scope = 1u << 2,
+    system_or_project = system_scope | project_scope,
+    any_scope = system_scope | domain_scope | project_scope,
+};
+
 struct PolicyRule {
     std::string_view name;
     std::string_view check;
@@ -28,6 +37,9 @@ public:
     // Defaults first wins over nothing; a later add of the same name replaces.
     void add(std::string_view name, std::string_view check);
     void add(std::span<const PolicyRule> rules);
+    // Callers of another scope than these are denied, whatever the check says (overrides from a file, too).
+    void limit_scope(std::string_view name, unsigned scopes);
+    void enforce_scope(bool on) { enforce_scope_ = on; }  // on unless said otherwise
     // Overrides from a policy.yaml (a mapping name: check); Error(bad_request) with the file's name on anything else.
     void load_file(const std::string& path);
     // An unknown rule denies. `target` gives %(a.b)s its values.
@@ -39,6 +51,8 @@ public:
 private:
     friend class Check;
     std::map<std::string, std::shared_ptr<const Check>, std::less<>> rules_;
+    std::map<std::string, unsigned, std::less<>> scopes_;  // of the rules that are not for every scope
+    bool enforce_scope_ = true;
 };
 
 }  // namespace pilvi::api

@@ -7,6 +7,7 @@
 
 #include "api/call.h"
 #include "api/field.h"
+#include "api/policy.h"
 
 namespace pilvi::api {
 
@@ -48,9 +49,12 @@ struct Route {
     // What the policy check is about, beyond the caller's own project and user: adds members (the path's parameters are there already). Runs in a
     // read transaction before the handler. Without it the check sees {project_id, user_id, domain_id} of the caller.
     void (*target)(Call&, Tx&, json::object& target) = nullptr;
+    unsigned scopes = any_scope;  // of tokens (Scopes)
 };
 
 enum class Verb : std::uint8_t { list, show, create, update, remove };
+constexpr unsigned bit(Verb verb) { return 1u << static_cast<unsigned>(verb); }
+inline constexpr unsigned item_verbs = bit(Verb::show) | bit(Verb::update) | bit(Verb::remove);
 
 struct Operation {
     Verb verb;
@@ -58,6 +62,7 @@ struct Operation {
     std::string_view check;
     int status = 0;                // 0: 200, 201 for create, 204 for remove
     std::string_view method = {};  // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"; create may be "PUT": at path + "/{id}", that is the id
+    unsigned scopes = any_scope;   // of tokens (Scopes), narrower than the resource's
 };
 
 struct Resource;
@@ -103,6 +108,9 @@ struct Resource {
     bool revision = false;                  // revision_number column, If-Match
     std::string_view extra_column = {};     // TEXT column holding unknown members as JSON (style.unknown == keep)
     std::string_view order = {};            // default sort field; "" = id
+    unsigned scopes = any_scope;            // of tokens (Scopes), for all operations
+    // Verbs (or-ed bit()) that answer 403 where there is no such row to who would not have seen any; the others answer 404 to everybody.
+    unsigned hides = 0;
     Version since = {};
 };
 

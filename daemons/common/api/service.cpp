@@ -97,6 +97,7 @@ void Service::Impl::add_resource(Service& service, const Resource& resource) {
         route.json_body = d.body;
         route.since = resource.since;
         service.policy_.add(operation.policy, operation.check);
+        service.policy_.limit_scope(operation.policy, operation.scopes & resource.scopes);
         add(std::move(endpoint));
     }
 }
@@ -104,7 +105,10 @@ void Service::Impl::add_resource(Service& service, const Resource& resource) {
 void Service::Impl::add_route(Service& service, const Route& declared) {
     auto endpoint = std::make_unique<Endpoint>();
     endpoint->route = declared;
-    if (!declared.policy.empty()) service.policy_.add(declared.policy, declared.check);
+    if (!declared.policy.empty()) {
+        service.policy_.add(declared.policy, declared.check);
+        service.policy_.limit_scope(declared.policy, declared.scopes);
+    }
     for (const Action& action : declared.actions) service.policy_.add(action.policy, action.check);
     add(std::move(endpoint));
 }

@@ -59,3 +59,24 @@ TEST_CASE("broken checks are refused") {
         CHECK_THROWS_AS(parse_check(bad), Error);
     CHECK_THROWS_AS(parse_check(std::string(200, '(') + "role:a" + std::string(200, ')')), Error);
 }
+
+TEST_CASE("a rule is for tokens of its scopes only, whatever its check says") {
+    Policy policy;
+    policy.add("open", "@");
+    policy.add("narrow", "@");
+    policy.limit_scope("narrow", system_or_project);
+    Context system = caller({"reader"}, ""), domain = caller({"admin"}, "");
+    system.system = true;
+    domain.domain_id = "d1";
+    CHECK(policy.allows("open", domain, {}));
+    CHECK_FALSE(policy.allows("narrow", domain, {}));
+    CHECK(policy.allows("narrow", system, {}));
+    CHECK(policy.allows("narrow", caller({}), {}));
+    CHECK(policy.allows("narrow", caller({}, ""), {}));  // without a scope: as of a project
+    policy.add("narrow", "role:admin");                  // an override changes the check, not the scopes
+    CHECK_FALSE(policy.allows("narrow", domain, {}));
+    policy.limit_scope("narrow", system_scope);
+    CHECK_FALSE(policy.allows("narrow", caller({"admin"}), {}));
+    policy.enforce_scope(false);
+    CHECK(policy.allows("narrow", domain, {}));
+}
