@@ -25,7 +25,25 @@ constexpr Setting table[] = {
     {"password.operations", SettingKind::integer, "5", "Passes of argon2id over its memory.", 1, 1000},
     {"password.memory_kib", SettingKind::integer, "7168", "Memory of one argon2id hash in KiB, held only while a password is checked.", 8, 1'048'576},
     {"password.at_once", SettingKind::integer, "2", "Passwords checked at the same time; other logins wait.", 1, 64},
+    {"security_compliance.lockout_failure_attempts", SettingKind::integer, "0", "Wrong passwords until an account is locked; 0: never.", 0,
+     1'000'000},
+    {"security_compliance.lockout_duration", SettingKind::seconds, "1800",
+     "How long an account is locked, in seconds; 0: until an administrator enables it again.", 0, 31'536'000},
+    {"security_compliance.disable_user_account_days_inactive", SettingKind::integer, "0",
+     "Days without a login until an account counts as disabled; 0: never.", 0, 36'500},
+    {"security_compliance.password_expires_days", SettingKind::integer, "0", "Age in days at which a password ends; 0: never.", 0, 36'500},
+    {"security_compliance.unique_last_password_count", SettingKind::integer, "0",
+     "Passwords, the present one included, that a user may not choose again; 0: any.", 0, 100},
+    {"security_compliance.minimum_password_age", SettingKind::integer, "0", "Days before a user may change a password that the user chose.", 0,
+     36'500},
+    {"security_compliance.password_regex", SettingKind::text, "", "Regular expression (ECMAScript) that a password has to match from its beginning."},
+    {"security_compliance.password_regex_description", SettingKind::text, "", "What it asks for, in words for users."},
+    {"security_compliance.change_password_upon_first_use", SettingKind::boolean, "false",
+     "Whether a password that an administrator set must be changed before it can be used."},
+    {"catalog.all_without_filter", SettingKind::boolean, "true", "Whether a project without endpoint filters sees every endpoint, or none."},
+    {"limits.enforcement_model", SettingKind::text, "flat", "flat or strict_two_level: whether a domain's limit bounds those of its projects."},
     {"policy.file", SettingKind::text, "", "YAML file of policy rules that replace the defaults."},
+    {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
 };
 
 constexpr api::PolicyRule rules[] = {
@@ -34,6 +52,10 @@ constexpr api::PolicyRule rules[] = {
     {"token_subject", "user_id:%(target.token.user_id)s"},
     {"identity:check_token", "rule:admin_required or (role:reader and system_scope:all) or rule:token_subject"},
     {"identity:validate_token", "rule:admin_required or (role:reader and system_scope:all) or rule:service_role or rule:token_subject"},
+    {"identity:list_role_assignments",
+     "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)"},
+    {"identity:list_role_assignments_for_tree",
+     "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)"},
     {"identity:revoke_token", "rule:admin_required or rule:token_subject"},
 };
 
@@ -58,7 +80,15 @@ TokenSettings token_settings(const Config& config) {
     TokenSettings out;
     out.lifetime = config.seconds("token.lifetime").count() * 1000;
     out.expired_window = config.seconds("token.expired_window").count() * 1000;
+    out.all_without_filter = config.boolean("catalog.all_without_filter");
     return out;
+}
+
+Options options_of(const Config& config) {
+    const std::string model = config.text("limits.enforcement_model");
+    if (model != "flat" && model != "strict_two_level")
+        throw Error(Errc::bad_request, "limits.enforcement_model is flat or strict_two_level, not '" + model + "'");
+    return {.strict_limits = model == "strict_two_level", .compliance = compliance_of(config)};
 }
 
 std::string App::seal(std::string_view text) const { return fernet_seal(credential_keys.keys()->front(), tokens.now() / 1'000'000, text); }
@@ -81,10 +111,11 @@ api::ServiceSpec service_spec() {
                   .update_method = "PATCH"},
         .resources = {&domain_resource, &project_resource, &user_resource, &group_resource, &role_resource, &region_resource, &service_resource,
                       &endpoint_resource, &credential_resource, &consumer_resource, &identity_provider_resource, &protocol_resource,
-                      &mapping_resource, &service_provider_resource},
+                      &mapping_resource, &service_provider_resource, &policy_resource, &endpoint_group_resource, &registered_limit_resource,
+                      &limit_resource},
         .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),
                    implied_role_routes(), region_routes(), application_credential_routes(), credential_routes(), revocation_routes(), trust_routes(),
-                   oauth_routes(), ec2_token_routes()},
+                   oauth_routes(), ec2_token_routes(), endpoint_policy_routes(), endpoint_filter_routes(), limit_routes(), domain_config_routes()},
         .rules = {rules, trust_rules()},
     };
 }

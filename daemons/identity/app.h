@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api/service.h"
+#include "auth/compliance.h"
 #include "auth/revocations.h"
 #include "auth/tokens.h"
 #include "config/config.h"
@@ -19,12 +20,19 @@ PasswordCost password_cost(const Config& config);
 TokenSettings token_settings(const Config& config);
 std::string credential_directory(const Config& config);
 
+struct Options {
+    bool strict_limits = false;  // the model strict_two_level, otherwise flat
+    Compliance compliance;
+};
+Options options_of(const Config& config);
+
 struct App {
     Store& store;
     PasswordHasher hasher;
     KeyRing keys, credential_keys;
     Tokens tokens;
     Revocations revocations{tokens};
+    Options options;
     Micros receipt_lifetime = 300'000'000;
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros)

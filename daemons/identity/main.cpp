@@ -18,7 +18,9 @@ void serve(Daemon& daemon) {
     const auto store = identity::open_store(config);
     identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config));
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
+    app.options = identity::options_of(config);
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
+    service.policy().enforce_scope(config.boolean("policy.enforce_scope"));
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
     identity::Announcing announcing(service, app.tokens, app.revocations);
     app.revocations.attach(daemon.serve(announcing));

@@ -119,8 +119,7 @@ void Login::by_password(const json::object& given) {
     if (!reference.contains("password")) throw Error(Errc::bad_request, "Expecting to find password in identity/password/user.");
     const Secret password(string_or(reference, "password"));
     const auto user = store.read([&](Tx& tx) { return user_of(tx, reference); });
-    const bool right = hasher.verify(user ? user->password_hash : "", password);
-    if (!user || !right || !user->enabled || (user->password_expires_at && *user->password_expires_at <= tokens.now())) {
+    if (!password_login(store, hasher, shared.options.compliance, user, password, tokens.now())) {
         good = false;
         return;
     }

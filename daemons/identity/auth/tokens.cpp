@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "auth/delegation.h"
+#include "auth/endpoint_filter.h"
 #include "base/ids.h"
 #include "base/json.h"
 
@@ -245,6 +246,13 @@ void Tokens::look_for_foreign_changes() {
 
 std::shared_ptr<const std::string> Tokens::catalog(Tx& tx, const Context& who) {
     const std::uint64_t epoch = epoch_.load();
+    const std::vector<std::string> filtered = who.project_id.empty() ? std::vector<std::string>() : filtered_endpoints(tx, who.project_id);
+    if (!filtered.empty()) {
+        std::vector<CatalogService> services = load_catalog(tx);
+        keep_only(services, filtered);
+        return std::make_shared<const std::string>(to_text(render_catalog(services, who.project_id, who.user_id)));
+    }
+    if (!settings_.all_without_filter) return std::make_shared<const std::string>("[]");
     {
         const std::lock_guard lock(mutex_);
         if (catalog_ && catalog_epoch_ == epoch) return catalog_;

@@ -22,6 +22,7 @@ struct TokenSettings {
     Micros expired_window = 172'800'000'000;  // how long after its end a service may still validate one (?allow_expired=1)
     Micros foreign_changes_every = 500'000;   // how often another process' writes are looked for
     std::size_t cached = 4096;                // tokens
+    bool all_without_filter = true;           // a project without endpoint filters sees the whole catalogue, otherwise nothing
 };
 
 // A valid token.

@@ -40,7 +40,7 @@ void refuse_duplicate(Tx& tx, const api::Resource& resource, const json::object&
 void check_update_body(const api::Call& call, const api::Resource& resource);
 // Throws Error(bad_request) where the update would change the member.
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title);
-// The domain of a new object: as given, else the caller's own (the token's domain, or its project's). Throws Error(`missing`) where it does not exist.
+// The domain of a new object: as given, else the caller's own (the token's domain, or its project's), else the default one. Throws Error(`missing`) where it does not exist.
 void set_domain(const api::Call& call, Tx& tx, json::object& row, Errc missing);
 // "options" of an update add to those there are; null takes one away.
 void merge_options(json::object& row, const json::object* before);
@@ -75,7 +75,7 @@ void forget_assignments(Tx& tx, std::string_view column, std::string_view id);
 
 extern const api::Resource domain_resource, project_resource, user_resource, group_resource, role_resource, region_resource, service_resource,
     endpoint_resource, credential_resource, consumer_resource, identity_provider_resource, protocol_resource, mapping_resource,
-    service_provider_resource;
+    service_provider_resource, policy_resource, endpoint_group_resource, registered_limit_resource, limit_resource;
 
 std::span<const api::Route> auth_routes();
 std::span<const api::Route> version_routes();
@@ -93,5 +93,9 @@ std::span<const api::Route> trust_routes();
 std::span<const api::PolicyRule> trust_rules();
 std::span<const api::Route> oauth_routes();
 std::span<const api::Route> ec2_token_routes();
+std::span<const api::Route> endpoint_policy_routes();
+std::span<const api::Route> endpoint_filter_routes();
+std::span<const api::Route> limit_routes();
+std::span<const api::Route> domain_config_routes();
 
 }  // namespace pilvi::identity

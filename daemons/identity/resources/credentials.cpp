@@ -104,6 +104,8 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 

@@ -98,6 +98,8 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .scopes = system_or_project,
+    .hides = bit(Verb::show),
 };
 static_assert(sound(declared));
 

@@ -64,6 +64,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .scopes = system_or_project,
 };
 static_assert(sound(declared));
 

@@ -43,6 +43,8 @@ constexpr Resource declared_mapping{
     .operations = mapping_operations,
     .hooks = {.before_write = &before_mapping_write, .view = &view_mappings},
     .scope = "",
+    .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared_mapping));
 
@@ -102,6 +104,8 @@ constexpr Resource declared_provider{
     .missing = "Could not find Service Provider: {}.",
     .scope = "",
     .strict = true,
+    .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared_provider));
 

@@ -184,7 +184,8 @@ constexpr auto make_routes() {
                                          : "identity:list_system_grants_for_user",
                      .check = system ? admin_or_system_reader : reader_list,
                      .handler = &list_grants,
-                     .target = &target};
+                     .target = &target,
+                     .scopes = system ? system_or_project : any_scope};
         out[at++] = {.method = "GET",
                      .path = p.item,
                      .policy = !system   ? "identity:check_grant"
@@ -193,7 +194,8 @@ constexpr auto make_routes() {
                      .check = system ? admin_or_system_reader : reader,
                      .handler = &check_grant,
                      .status = 204,
-                     .target = &target};
+                     .target = &target,
+                     .scopes = system ? system_or_project : any_scope};
         out[at++] = {.method = "PUT",
                      .path = p.item,
                      .policy = !system   ? "identity:create_grant"
@@ -202,7 +204,8 @@ constexpr auto make_routes() {
                      .check = system ? admin : writer,
                      .handler = &add_grant,
                      .status = 204,
-                     .target = &target};
+                     .target = &target,
+                     .scopes = system ? system_or_project : any_scope};
         out[at++] = {.method = "DELETE",
                      .path = p.item,
                      .policy = !system   ? "identity:revoke_grant"
@@ -211,7 +214,8 @@ constexpr auto make_routes() {
                      .check = system ? admin : writer,
                      .handler = &remove_grant,
                      .status = 204,
-                     .target = &target};
+                     .target = &target,
+                     .scopes = system ? system_or_project : any_scope};
     }
     return out;
 }

@@ -71,6 +71,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .hides = bit(Verb::show) | bit(Verb::update),
 };
 static_assert(sound(declared));
 

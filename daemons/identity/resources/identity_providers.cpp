@@ -97,6 +97,8 @@ constexpr Resource declared{
     .missing = "Could not find Identity Provider: {}.",
     .scope = "",
     .strict = true,
+    .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 
@@ -161,6 +163,8 @@ constexpr Resource declared_protocol{
     .missing = "Could not find federated protocol {} for this Identity Provider.",
     .scope = "",
     .strict = true,
+    .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared_protocol));
 

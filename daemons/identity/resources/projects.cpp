@@ -176,7 +176,7 @@ void view(Call& call, Tx& tx, std::span<json::object> rows) {
 std::string visible(const Call& call, Values& parameters) {
     if (call.path.contains("id")) return {};
     std::string condition = call.query.has("is_domain") ? "1 = 1" : "t.is_domain = 0";
-    if (!call.who.domain_id.empty()) {
+    if (!call.who.domain_id.empty() && call.path.empty()) {  // not the projects of a user, an endpoint, ...
         condition += " AND t.domain_id = ?";
         parameters.emplace_back(call.who.domain_id);
     }
@@ -219,6 +219,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 

@@ -15,8 +15,11 @@ constexpr Field fields[] = {
 };
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_regions", anyone},   {Verb::show, "identity:get_region", anyone},     {Verb::create, "identity:create_region", admin},
-    {Verb::update, "identity:update_region", admin}, {Verb::remove, "identity:delete_region", admin},
+    {Verb::list, "identity:list_regions", anyone},
+    {Verb::show, "identity:get_region", anyone},
+    {Verb::create, "identity:create_region", admin, 0, {}, system_or_project},
+    {Verb::update, "identity:update_region", admin, 0, {}, system_or_project},
+    {Verb::remove, "identity:delete_region", admin, 0, {}, system_or_project},
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
@@ -67,6 +70,7 @@ constexpr Resource declared{
     .hex_id = true,
     .client_id = true,
     .extra_column = "extra",
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 
@@ -92,7 +96,8 @@ constexpr Route routes[] = {
      .handler = &put_region,
      .status = 201,
      .wrapper = "region",
-     .body = fields},
+     .body = fields,
+     .scopes = system_or_project},
 };
 static_assert(sound(routes));
 

@@ -47,6 +47,12 @@ constexpr Field fields[] = {
     {.name = "password_hash"},
     {.name = "password_expires_at", .type = Type::integer, .use = show},
     {.name = "valid_from", .type = Type::integer},
+    {.name = "created_at", .type = Type::integer},
+    {.name = "last_active_on", .type = Type::integer},
+    {.name = "failed_auth_count", .type = Type::integer, .fallback = "0"},
+    {.name = "failed_auth_at", .type = Type::integer},
+    {.name = "password_created_at", .type = Type::integer},
+    {.name = "password_self_service", .type = Type::boolean, .fallback = "false"},
     {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = options},
 };
 
@@ -78,9 +84,29 @@ void prepare(Call& call) {
     } else {
         const std::string text = str(password->as_string());
         check_password(text);
+        check_strength(app(call).options.compliance, text);
         call.body[password_hash] = app(call).hasher.hash(Secret(text));
     }
     call.body.erase("password");
+}
+
+// An administrator set the password: its age and end are counted anew.
+void set_password_age(Call& call, json::object& row) {
+    const Micros now = app(call).tokens.now();
+    const auto end = expiry(app(call).options.compliance, account_of(row), true, now);
+    row["password_created_at"] = now;
+    row["password_self_service"] = false;
+    row["password_expires_at"] = end ? json::value(*end) : json::value(nullptr);
+}
+
+// Writing an enabled account lifts its lock, and counts as activity.
+void refresh_account(Call& call, json::object& row, const json::object* before) {
+    const Micros now = app(call).tokens.now();
+    if (!before) row["created_at"] = now;
+    if (!boolean_or(row, "enabled")) return;
+    row["failed_auth_count"] = 0;
+    row["failed_auth_at"] = nullptr;
+    if (app(call).options.compliance.inactive_days > 0) row["last_active_on"] = now;
 }
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
@@ -95,6 +121,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
         row["valid_from"] = 0;
         set_domain(call, tx, row, Errc::not_found);
     }
+    refresh_account(call, row, before);
+    if (!string_or(row, password_hash).empty() && (!before || row.at(password_hash) != before->at(password_hash))) set_password_age(call, row);
     const std::string domain_id = string_or(row, "domain_id"), name = std::string(trim(string_or(row, "name")));
     row["name"] = name;
     refuse_duplicate(tx, user_resource, row, "domain_id = ? AND name = ? AND kind <> 'federated'", {domain_id, name},
@@ -106,6 +134,8 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
 
 void after_write(Call& call, Tx& tx, const json::object& row, const json::object* before) {
     if (before && row.at("valid_from") != before->at("valid_from")) app(call).tokens.record_revocation(tx, {{"user_id", row.at("id")}});
+    if (const std::string hash = string_or(row, password_hash); !before || hash != string_or(*before, password_hash))
+        remember_password(tx, app(call).options.compliance, string_or(row, "id"), hash, app(call).tokens.now());
     // As in the original: enabling a user again does not bring its application credentials back.
     if (!boolean_or(row, "enabled")) tx.exec("DELETE FROM application_credentials WHERE user_id = ?", {string_or(row, "id")});
     app(call).tokens.changed(tx);
@@ -120,7 +150,9 @@ void after_remove(Call& call, Tx& tx, const json::object& row) {
 }
 
 void view(Call& call, Tx&, std::span<json::object> rows) {
+    const Compliance& rules = app(call).options.compliance;
     for (json::object& row : rows) {
+        if (inactive(rules, account_of(row), app(call).tokens.now())) row["enabled"] = false;
         if (const json::value& end = row.at("password_expires_at"); end.is_int64()) row["password_expires_at"] = iso8601_micros(end.as_int64());
         hide_null(row, {"default_project_id", "description"});
         add_link(call, "users", row);
@@ -133,7 +165,27 @@ std::string visible(const Call& call, Values& parameters) {
     return "t.domain_id = ?";
 }
 
-std::string filters(const Call&, std::string_view name, const std::vector<std::string>& values, Values&) { return enabled_filter(name, values); }
+// ?password_expires_at=lt:2026-01-31T12:00:00Z
+std::string expiry_filter(const std::string& text, Values& parameters) {
+    static constexpr std::pair<std::string_view, std::string_view> operators[] = {{"lt", "<"},   {"lte", "<="}, {"gt", ">"},
+                                                                                  {"gte", ">="}, {"eq", "="},   {"neq", "<>"}};
+    const std::size_t colon = text.find(':');
+    for (const auto& [name, sign] : operators)
+        if (colon != text.npos && std::string_view(text).substr(0, colon) == name) {
+            const auto at = parse_iso8601(std::string_view(text).substr(colon + 1));
+            if (!at) break;
+            parameters.emplace_back(*at);
+            return "t.password_expires_at " + std::string(sign) + " ?";
+        }
+    throw Error(Errc::bad_request,
+                "Invalid input for field 'password_expires_at': OPERATOR:TIME is expected, with lt, lte, gt, gte, eq or neq and a time"
+                " such as 2026-01-31T12:00:00Z");
+}
+
+std::string filters(const Call&, std::string_view name, const std::vector<std::string>& values, Values& parameters) {
+    if (name == "password_expires_at") return expiry_filter(values.back(), parameters);
+    return enabled_filter(name, values);
+}
 
 void target(Call&, Tx&, const json::object& row, json::object& target) { target["target"] = {{"user", row}}; }
 
@@ -156,6 +208,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 
@@ -178,16 +231,21 @@ Reply change_password(Call& call) {
                         "Additional properties are not allowed ('" + std::string(member.key()).substr(0, 100) + "' was unexpected)");
     const Secret original(string_or(call.body, "original_password")), fresh(string_or(call.body, "password"));
     const auto user = call.store().read([&](Tx& tx) { return find_user(tx, id); });
-    const bool right = shared.hasher.verify(user ? user->password_hash : "", original);
-    if (!user || !right || !user->enabled) throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
-    const json::value chosen = call.store().read([&](Tx& tx) { return need_row(tx, user_resource, id).at("options"); });
-    if (boolean_or(chosen.as_object(), "lock_password"))
-        throw Error(Errc::bad_request, "You cannot change your password: it is locked. Please contact your administrator to reset it.");
+    const Compliance& rules = shared.options.compliance;
+    const Micros now = shared.tokens.now();
+    if (!password_login(call.store(), shared.hasher, rules, user, original, now, true))
+        throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
     check_password(fresh.reveal());
+    check_choice(call.store(), shared.hasher, rules, id, fresh, now);
     const std::string hash = shared.hasher.hash(fresh);
     call.store().write([&](Tx& tx) {
-        tx.exec("UPDATE users SET password_hash = ?, password_expires_at = NULL, valid_from = ? WHERE id = ?",
-                {hash, shared.tokens.now() / 1'000'000 + 1, id});
+        const auto end = expiry(rules, load_account(tx, id), false, now);
+        // Of two changes at the same time, both knowing the old password, one wins.
+        if (tx.exec("UPDATE users SET password_hash = ?, password_expires_at = ?, password_created_at = ?, password_self_service = 1, valid_from = ?"
+                    " WHERE id = ? AND password_hash = ?",
+                    {hash, end ? Value(*end) : Value(), now, now / 1'000'000 + 1, id, user->password_hash}) == 0)
+            throw Error(Errc::unauthenticated, "The request you have made requires authentication.");
+        remember_password(tx, rules, id, hash, now);
         shared.tokens.record_revocation(tx, {{"user_id", id}});
         shared.tokens.changed(tx);
     });

@@ -27,8 +27,8 @@ TEST_CASE("credentials") {
         as("member", "GET", "/v3/credentials", 200, {}, R"({"credentials": [{"id": "${c}"}]})"),
         as("other", "GET", "/v3/credentials", 200, {}, R"({"credentials": []})"),
         as("other", "GET", "/v3/credentials?user_id=${member_user}", 200, {}, R"({"credentials": []})"),
-        as("other", "GET", "/v3/credentials/${c}", 404),
-        as("other", "DELETE", "/v3/credentials/${c}", 404),
+        as("other", "GET", "/v3/credentials/${c}", 403),
+        as("other", "DELETE", "/v3/credentials/${c}", 403),
         as("other", "POST", "/v3/credentials", 403, mine),
         as("admin", "GET", "/v3/credentials?type=totp", 200, {}, R"({"credentials": [{"id": "${c}"}]})"),
         as("member", "PATCH", "/v3/credentials/${c}", 200, R"({"credential": {"blob": "other words"}})",
@@ -50,7 +50,7 @@ TEST_CASE("credentials") {
         as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "blob": "x"}})"),
         as("member", "POST", "/v3/credentials", 400, R"({"credential": {"user_id": "${member_user}", "type": "totp", "blob": {}}})"),
         as("member", "DELETE", "/v3/credentials/${c}", 204),
-        as("member", "DELETE", "/v3/credentials/${c}", 404),
+        as("member", "DELETE", "/v3/credentials/${c}", 403),
     };
     f.cases.run(cases);
     f.store->read([](Tx& tx) {
