@@ -146,7 +146,7 @@ void check_conflicts(const CandidateRequest& request) {
     std::vector<std::string> conflicts;
     for (const auto& [suffix, group] : request.groups)
         for (const Names& any : group.required)
-            if (std::all_of(any.begin(), any.end(), [&](const std::string& trait) { return group.forbidden.contains(trait); }))
+            if (std::all_of(any.begin(), any.end(), [&forbidden = group.forbidden](const std::string& trait) { return forbidden.contains(trait); }))
                 conflicts.push_back(fmt::format("required{}: ({})", suffix, join({any.begin(), any.end()}, ", ")));
     if (!conflicts.empty()) bad_query("Conflicting required and forbidden traits found in the following traits keys: " + join(conflicts, ", "));
 }

@@ -79,7 +79,7 @@ std::map<Key, Inventory> load_room(Tx& tx, const std::map<std::string, ProviderR
 void refuse_without_inventory(const std::map<std::string, ProviderRow>& providers, const Names& classes, const std::map<Key, Inventory>& room) {
     std::vector<std::string> without;
     for (const auto& [uuid, provider] : providers)
-        if (std::none_of(classes.begin(), classes.end(), [&](const std::string& name) { return room.contains({uuid, name}); }))
+        if (std::none_of(classes.begin(), classes.end(), [&, &uuid = uuid](const std::string& name) { return room.contains({uuid, name}); }))
             without.push_back(uuid);
     if (!without.empty())
         throw Error(Errc::conflict, fmt::format("Unable to allocate inventory: Inventory for '{}' on resource provider '{}' invalid.",

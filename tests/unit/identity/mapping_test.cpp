@@ -149,7 +149,8 @@ TEST_CASE("the form of a mapping") {
         {R"({"rules": [{"local": [{"projects": [{"name": "p"}]}], "remote": [{"type": "a"}]}]})", "'roles' is a required property\n"},
         {R"({"rules": [{"local": [{"projects": [{"name": "p", "roles": [{}]}]}], "remote": [{"type": "a"}]}]})", "'name' is a required property\n"},
     };
-    for (const auto& [text, message] : bad) {
+    for (const auto& row : bad) {
+        const auto &text = row.first, &message = row.second;
         CAPTURE(text);
         const json::value mapping = parse_json(text);
         try {

@@ -41,7 +41,8 @@ TEST_CASE("OAuth1: what oauthlib signs is accepted, anything else is not") {
         {"PLAINTEXT", "cs%252B%2520%2526%26t%2520s"},
     };
     const SignedRequest request{"POST", "http", "API.example:80", "/v3/auth/tokens", "b=2&a=1%20x&a="};
-    for (const auto& [method, signature] : rows) {
+    for (const auto& row : rows) {
+        const auto &method = row.first, &signature = row.second;
         CAPTURE(method);
         const auto header =
             parse_oauth_header(head + "oauth_signature_method=\"" + std::string(method) + "\", oauth_signature=\"" + std::string(signature) + "\"");

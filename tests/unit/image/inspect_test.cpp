@@ -33,7 +33,8 @@ TEST_CASE("formats by their signature") {
     const std::pair<const char*, const char*> samples[] = {
         {"plain.qcow2", "qcow2"}, {"backing.qcow2", "qcow2"}, {"sparse.vmdk", "vmdk"}, {"stream.vmdk", "vmdk"}, {"flat.vmdk", "vmdk"},
         {"d.vdi", "vdi"},         {"dynamic.vhd", "vhd"},     {"footer.vhd", "vhd"},   {"d.qed", "qed"},        {"d.qcow", "qcow"}};
-    for (const auto& [name, format] : samples) {
+    for (const auto& row : samples) {
+        const auto &name = row.first, &format = row.second;
         CAPTURE(name);
         CHECK(inspect(sample(name)).format == format);
     }

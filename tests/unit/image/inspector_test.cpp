@@ -100,13 +100,14 @@ TEST_CASE("a worker that breaks, hangs or lies makes the data unsafe, and is gon
     struct Case {
         const char *script, *unsafe;
     };
-    for (const auto& [script, unsafe] :
+    for (const Case& row :
          {Case{"exit 0", "it cannot be inspected within the limits"}, Case{"kill -SEGV $$", "it cannot be inspected within the limits"},
           Case{"exec sleep 100", "its inspection takes too long"}, Case{"printf F >&0; sleep 100", "its inspection takes too long"},
           Case{"printf 'R00000000\\377\\377\\377\\377' >&0; sleep 100", "its inspection reads too much"},
           Case{"printf X00000000zzzz >&0; sleep 100", "its inspection reads too much"},
           Case{"printf 'F\\003\\000bad' >&0; sleep 100", "its inspection did not end properly"},
           Case{"printf 'F\\377\\377' >&0; sleep 100", "its inspection did not end properly"}}) {
+        const char *const script = row.script, *const unsafe = row.unsafe;
         CAPTURE(script);
         const Finding found = JailedInspector(program(directory, script), std::chrono::milliseconds(300)).inspect(bytes);
         CHECK(found.unsafe == unsafe);
