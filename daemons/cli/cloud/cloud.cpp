@@ -157,6 +157,8 @@ Launch Cloud::launch(const Member& member) const {
         if (program == member.program) launch.argv.insert(launch.argv.end(), {"--set", assignment});
     launch.environment = {
         {"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}, {"LC_ALL", "C.UTF-8"}, {"CREDENTIALS_DIRECTORY", directory_ + "/credentials/" + member.name}};
+    for (const char* sanitizer : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"})
+        if (const char* const options = std::getenv(sanitizer)) launch.environment.emplace(sanitizer, options);
     if (const auto socket = sockets_.find(member.name); socket != sockets_.end()) launch.listening = socket->second.fd.get();
     return launch;
 }
