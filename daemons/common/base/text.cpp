@@ -33,9 +33,9 @@ std::string encode64(std::string_view bytes, std::string_view alphabet) {
 }
 
 std::optional<std::string> decode64(std::string_view text, std::string_view alphabet, bool padding_required) {
-    std::array<signed char, 256> value;
+    std::array<int, 256> value;
     value.fill(-1);
-    for (std::size_t i = 0; i < alphabet.size(); ++i) value[static_cast<unsigned char>(alphabet[i])] = static_cast<signed char>(i);
+    for (std::size_t i = 0; i < alphabet.size(); ++i) value[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
     std::string out;
     out.reserve(text.size() * 3 / 4);
     unsigned bits = 0;

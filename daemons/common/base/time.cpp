@@ -81,7 +81,7 @@ std::optional<Micros> parse_iso8601(std::string_view text) noexcept {
             }
         }
         if (!text.empty() && !eat(text, 'Z')) {
-            const int sign = text.front() == '-' ? -1 : text.front() == '+' ? 1 : 0;
+            const std::int64_t sign = text.front() == '-' ? -1 : text.front() == '+' ? 1 : 0;
             if (sign == 0) return std::nullopt;
             text.remove_prefix(1);
             const int oh = digits(text, 2);

@@ -101,7 +101,7 @@ http::Server& Daemon::serve(http::Handler& handler) {
     return *impl_->server;
 }
 
-void Daemon::run(std::function<bool()> alive, std::function<void()> reload) {
+void Daemon::run(const std::function<bool()>& alive, const std::function<void()>& reload) {
     if (impl_->server) impl_->server->start();
     for (const int port : impl_->ports) std::printf("LISTENING %d\n", port);
     std::fflush(stdout);

@@ -36,7 +36,7 @@ public:
     http::Server& serve(http::Handler& handler);
 
     // READY=1, then blocks until SIGTERM/SIGINT; feeds the watchdog while `alive()` (and the server's own probe) holds; SIGHUP calls `reload`.
-    void run(std::function<bool()> alive = {}, std::function<void()> reload = {});
+    void run(const std::function<bool()>& alive = {}, const std::function<void()>& reload = {});
     // Asks run() to return, from any thread.
     void stop();
     bool stopping() const;

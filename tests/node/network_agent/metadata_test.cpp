@@ -11,7 +11,8 @@ namespace {
 // pilvi-metadata as its main() wires it, with services that know one server at 10.0.0.11 in each of two networks.
 struct MetadataServer {
     metadata::Source source{{.network_url = "http://n", .compute_url = "http://c", .ttl = std::chrono::milliseconds(0)},
-                            [](const std::string& url) { return fetch(url); }, [](const std::string&, const json::object&) { return 404; }};
+                            [](const std::string& url) { return fetch(url); },
+                            [](const std::string&, const json::object&) { return 404; }};
     metadata::SourceLimit limit{{}};
     metadata::Handler handler{source, limit};
     http::Server server{handler, {}};
