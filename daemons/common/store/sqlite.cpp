@@ -43,8 +43,9 @@ public:
         session_.close();
     }
 
-    void begin(bool writing) override { script(writing ? "BEGIN IMMEDIATE" : "BEGIN"); }
-    void commit() override { script("COMMIT"); }
+    // Kept statements like any other: parsing them anew would cost as much as a small query.
+    void begin(bool writing) override { run(writing ? "BEGIN IMMEDIATE" : "BEGIN", {}, nullptr); }
+    void commit() override { run("COMMIT", {}, nullptr); }
     void rollback() noexcept override {
         if (!sqlite3_get_autocommit(handle_)) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
     }
