@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/error.h"
@@ -68,6 +69,11 @@ void Connection::wait(Want want, void (Connection::*then)()) {
 }
 
 void Connection::check_deadline(Moment now) {
+    if (state_ == State::working && take_answered()) {
+        become_idle();
+        std::string().swap(input_);
+        return;
+    }
     const bool paced = state_ == State::body || state_ == State::writing;
     if (now < deadline_ && (!paced || now < last_possible_)) return;
     switch (state_) {
@@ -90,12 +96,12 @@ void Connection::check_deadline(Moment now) {
 // ---- reading
 
 void Connection::read_more() {
-    const std::size_t room = state_ == State::body ? body_read_size : read_size;
-    const std::size_t had = input_.size();
-    input_.resize(had + room);
-    const Moved moved = transport_.read(input_.data() + had, room);
-    input_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(moved.bytes, 0)));
-    if (moved.bytes > 0) return process();
+    thread_local std::array<char, body_read_size> buffer;  // of the I/O thread: room in input_ would be zeroed before every read
+    const Moved moved = transport_.read(buffer.data(), state_ == State::body ? body_read_size : read_size);
+    if (moved.bytes > 0) {
+        input_.append(buffer.data(), static_cast<std::size_t>(moved.bytes));
+        return process();
+    }
     if (moved.want == Want::nothing) return close();  // closed between requests, or in the middle of one
     wait(moved.want, &Connection::read_more);
 }
@@ -218,12 +224,38 @@ Response Connection::call_handler() {
 
 void Connection::dispatch() {
     state_ = State::working;
+    const bool mark = input_.empty() && keep_alive_ && !transport_.tls();
+    handover_ = mark ? Handover::mark : Handover::post;
     const bool accepted = host_.submit([self = shared_from_this()] { self->respond(self->call_handler()); }, false);
-    if (!accepted) refuse(503, "the service is busy");
+    if (!accepted) return refuse(503, "the service is busy");
+    if (mark) await_next();
+}
+
+void Connection::await_next() {
+    descriptor_.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [self = shared_from_this(), round = round_](const boost::system::error_code& failed) {
+                               if (failed || self->round_ != round) return;
+                               if (self->state_ == State::working && self->handover_.exchange(Handover::post) == Handover::answered)
+                                   self->become_idle();
+                               if (self->state_ == State::idle) self->read_more();
+                           });
+}
+
+bool Connection::take_answered() {
+    Handover answered = Handover::answered;
+    return handover_.compare_exchange_strong(answered, Handover::post);
+}
+
+void Connection::take_back() {
+    ++round_;
+    handover_ = Handover::post;
+    boost::system::error_code ignored;
+    if (descriptor_.is_open()) descriptor_.cancel(ignored);
 }
 
 void Connection::dispatch_stream() {
     state_ = State::streaming;
+    handover_ = Handover::post;
     const bool accepted = host_.submit_stream(
         [self = shared_from_this()] {
             StreamBody body(*self);
@@ -247,7 +279,10 @@ void Connection::take_fd() { descriptor_.release(); }
 
 void Connection::respond(Response response) {
     if (response.park) {
-        asio::post(host_.io(), [self = shared_from_this(), what = std::move(response.park)]() mutable { self->park(std::move(what)); });
+        asio::post(host_.io(), [self = shared_from_this(), what = std::move(response.park)]() mutable {
+            self->take_back();
+            self->park(std::move(what));
+        });
         return;
     }
     std::shared_ptr<FileBody> file = std::move(response.file);
@@ -262,12 +297,21 @@ void Connection::respond(Response response) {
         prepare(response);
     }
     if (send) {
-        asio::post(host_.io(), [self = shared_from_this(), file = std::move(file)]() mutable { self->send_file(std::move(file)); });
+        asio::post(host_.io(), [self = shared_from_this(), file = std::move(file)]() mutable {
+            self->take_back();
+            self->send_file(std::move(file));
+        });
         return;
     }
-    send_some();
+    Handover mark = Handover::mark;
+    if (send_some() && !broken_ && !last_response_ && handover_.compare_exchange_strong(mark, Handover::answered)) {
+        // From here on the connection is the I/O thread's. A stop that began meanwhile took it for one that is in work.
+        if (host_.stopping()) asio::post(host_.io(), [self = shared_from_this()] { self->begin_stop(); });
+        return;
+    }
     asio::post(host_.io(), [self = shared_from_this()] {
         if (self->state_ == State::closed) return;
+        self->take_back();
         self->begin_writing();
     });
 }

@@ -1,9 +1,10 @@
 #pragma once
 // Private to http/: one connection of a server. A connection is driven by the I/O thread; while a request is in work it belongs to the thread that works
-// on it, which hands it back by a posted call.
+// on it, which hands it back by a posted call, or by a mark that the I/O thread finds when the peer speaks again (see Handover).
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -49,6 +50,9 @@ public:
 private:
     friend class StreamBody;
     enum class State { handshake, idle, head, body, working, parked, writing, streaming, lingering, closed };
+    // How a worker gives the connection back. `mark`: the I/O thread awaits the peer's next word already, so where the whole answer could be sent,
+    // `answered` is all that there is to say; nobody has to be woken. `post`: by a posted call.
+    enum class Handover { post, mark, answered };
 
     // reading
     void handshake();
@@ -63,6 +67,9 @@ private:
     // working
     void dispatch();
     void dispatch_stream();
+    void await_next();
+    bool take_answered();  // true where the worker left its mark
+    void take_back();      // by a posted call: nothing is awaited any more
     Response call_handler();
     void respond(Response response);  // worker: tries to send, then posts
     void park(std::shared_ptr<Park> what);
@@ -82,6 +89,7 @@ private:
     void take_fd();  // from the reactor, for a stream thread
     // after
     void next_request();
+    void become_idle();
     void linger();
     void discard();
     void close();
@@ -96,6 +104,8 @@ private:
     Transport transport_;
     std::string tag_, peer_;
     State state_ = State::idle;
+    std::atomic<Handover> handover_{Handover::post};
+    std::uint64_t round_ = 0;  // tells await_next()'s answer from one that take_back() made void
     Moment deadline_{}, last_possible_{};
     Parser parser_;
     std::string input_;

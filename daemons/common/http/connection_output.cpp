@@ -122,7 +122,7 @@ bool Connection::stream_reader(FileBody& file) {
 
 // ---- after
 
-void Connection::next_request() {
+void Connection::become_idle() {
     if (host_.stopping()) return close();
     state_ = State::idle;
     set_deadline(host_.options().idle_timeout);
@@ -131,6 +131,11 @@ void Connection::next_request() {
     out_head_.clear();
     if (out_body_.capacity() > 65536) std::string().swap(out_body_);
     out_body_.clear();
+}
+
+void Connection::next_request() {
+    become_idle();
+    if (state_ == State::closed) return;
     if (!input_.empty()) {  // posted: many small requests in one packet do not nest
         asio::post(host_.io(), [self = shared_from_this()] {
             if (self->state_ == State::idle) self->process();
@@ -173,6 +178,7 @@ void Connection::close() {
 }
 
 void Connection::begin_stop() {
+    if (state_ == State::working && take_answered()) return close();
     switch (state_) {
         case State::handshake:
         case State::idle:

@@ -65,7 +65,7 @@ struct Server::Impl final : ConnectionHost {
     asio::io_context& io() override { return io_; }
     Handler& handler() override { return handler_; }
     const ServerOptions& options() const override { return options_; }
-    bool stopping() const override { return stopping_.load(std::memory_order_relaxed); }
+    bool stopping() const override { return stopping_.load(); }
     bool submit(std::function<void()> task, bool force) override { return pool_.submit(std::move(task), force); }
     bool submit_stream(std::function<void()> task, bool may_wait) override {
         // An upload that waits would time out on the client's side; a download that is already decided may wait for a thread.
