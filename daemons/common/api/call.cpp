@@ -77,6 +77,13 @@ std::string Call::base_url() const {
     return (request.tls ? "https://" : "http://") + host;
 }
 
+Reply Reply::json_text(std::string text) {
+    Reply reply;
+    reply.text = std::move(text);
+    reply.headers.add("Content-Type", "application/json");
+    return reply;
+}
+
 Reply Reply::from(http::Response response) {
     Reply reply;
     reply.status = response.status;

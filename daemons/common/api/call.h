@@ -78,6 +78,7 @@ struct Reply {
         r.status = status;
         return r;
     }
+    static Reply json_text(std::string text);    // JSON that is text already
     static Reply from(http::Response response);  // e.g. what sync::Feed::answer returns
 };
 

@@ -73,19 +73,7 @@ Reply run_list(Call& call, const Resource& resource, const Operation& operation)
     call.enforce(operation.policy);
     return call.store().read([&](Tx& tx) -> Reply {
         const Select select = build_select(call, tx, resource);
-        const std::vector<Row> rows = tx.query(select.text(select_columns(resource), resource.table), select.parameters);
-        const bool more = select.limit > 0 && static_cast<std::int64_t>(rows.size()) > select.limit;
-        std::vector<json::object> objects;
-        objects.reserve(rows.size());
-        for (const Row& row : rows) {
-            if (more && static_cast<std::int64_t>(objects.size()) == select.limit) break;
-            objects.push_back(row_to_object(resource, row));
-        }
-        if (select.reverse) std::reverse(objects.begin(), objects.end());
-        if (resource.hooks.view) resource.hooks.view(call, tx, objects);
-        const View view(call, resource);
-        for (json::object& object : objects) object = view.render(object);
-        return list_answer(call, resource, std::move(objects), more);
+        return list_reply(call, tx, resource, select, tx.query(select.text(select_columns(resource), resource.table), select.parameters));
     });
 }
 

@@ -237,18 +237,14 @@ std::string page_link(const Call& call, std::string_view marker, bool reverse) {
 
 std::string next_link(const Call& call, std::string_view last_id) { return page_link(call, last_id, false); }
 
-json::object list_answer(Call& call, const Resource& resource, std::vector<json::object> rendered, bool more) {
-    json::array items;
-    items.reserve(rendered.size());
-    const std::string_view id_field = resource.fields.front().name;
-    const std::string first = rendered.empty() ? "" : string_or(rendered.front(), id_field);
-    const std::string last = rendered.empty() ? "" : string_or(rendered.back(), id_field);
-    for (json::object& item : rendered) items.push_back(std::move(item));
-    json::object out{{resource.plural, std::move(items)}};
-    const bool paged = call.query.has("limit");
+namespace {
+
+// What a list's answer says beside the rows: {"networks_links": [...]}.
+json::object list_links(Call& call, const Resource& resource, const std::string& first, const std::string& last, bool more) {
+    json::object out;
     switch (call.service.style().dialect) {
         case Dialect::network: {
-            if (!paged || last.empty()) break;
+            if (!call.query.has("limit") || last.empty()) break;
             json::array links;
             if (more) links.push_back({{"rel", "next"}, {"href", page_link(call, last, false)}});
             if (call.query.has("marker")) links.push_back({{"rel", "previous"}, {"href", page_link(call, first, true)}});
@@ -275,6 +271,56 @@ json::object list_answer(Call& call, const Resource& resource, std::vector<json:
             break;
     }
     return out;
+}
+
+}  // namespace
+
+json::object list_answer(Call& call, const Resource& resource, std::vector<json::object> rendered, bool more) {
+    json::array items;
+    items.reserve(rendered.size());
+    const std::string_view id_field = resource.fields.front().name;
+    const std::string first = rendered.empty() ? "" : string_or(rendered.front(), id_field);
+    const std::string last = rendered.empty() ? "" : string_or(rendered.back(), id_field);
+    for (json::object& item : rendered) items.push_back(std::move(item));
+    json::object out{{resource.plural, std::move(items)}};
+    for (const auto& member : list_links(call, resource, first, last, more)) out[member.key()] = member.value();
+    return out;
+}
+
+Reply list_reply(Call& call, Tx& tx, const Resource& resource, const Select& select, const std::vector<Row>& rows) {
+    const bool more = select.limit > 0 && static_cast<std::int64_t>(rows.size()) > select.limit;
+    const std::size_t count = more ? static_cast<std::size_t>(select.limit) : rows.size();
+    const auto row = [&](std::size_t i) -> const Row& { return rows[select.reverse ? count - 1 - i : i]; };
+    const View view(call, resource);
+    std::string out;
+    out.reserve(256 + count * 512);
+    ((out += "{\"") += resource.plural) += "\":[";
+    if (resource.hooks.view) {
+        json::monotonic_resource memory;  // given back as a whole
+        std::vector<json::object> objects;
+        objects.reserve(count);
+        for (std::size_t i = 0; i < count; ++i) objects.push_back(row_to_object(resource, row(i), &memory));
+        resource.hooks.view(call, tx, objects);
+        for (const json::object& object : objects) {
+            if (&object != objects.data()) out += ',';
+            view.append(out, object);
+        }
+    } else {
+        for (std::size_t i = 0; i < count; ++i) {
+            if (i > 0) out += ',';
+            view.append(out, row(i));
+        }
+    }
+    out += ']';
+    const auto id_of = [&](std::size_t i) { return count == 0 ? std::string() : row(i).at(0).text(); };
+    for (const auto& member : list_links(call, resource, id_of(0), id_of(count - 1), more)) {
+        out += ',';
+        append_quoted(out, member.key());
+        out += ':';
+        append_json(out, member.value());
+    }
+    out += '}';
+    return Reply::json_text(std::move(out));
 }
 
 }  // namespace pilvi::api

@@ -36,5 +36,8 @@ std::string page_link(const Call& call, std::string_view marker, bool reverse);
 std::string next_link(const Call& call, std::string_view last_id);
 // Rows in answer form with paging links in the dialect's manner: {"networks": [...], "networks_links": [...]}.
 json::object list_answer(Call& call, const Resource& resource, std::vector<json::object> rendered, bool more);
+// The rows that build_select() and select_columns() brought as such an answer: without the one beyond the limit, turned round where the page is,
+// completed by the resource's view and written as text.
+Reply list_reply(Call& call, Tx& tx, const Resource& resource, const Select& select, const std::vector<Row>& rows);
 
 }  // namespace pilvi::api

@@ -77,7 +77,8 @@ struct Hooks {
     void (*after_write)(Call&, Tx&, const json::object& row, const json::object* before) = nullptr;
     void (*before_remove)(Call&, Tx&, const json::object& row) = nullptr;
     void (*after_remove)(Call&, Tx&, const json::object& row) = nullptr;
-    // Completes rows for the answer, all of a list at once (no query per row).
+    // Completes rows for the answer, all of a list at once (no query per row). The rows' values live as long as the call of the hook's verb.
+    // A list of a resource without it is written straight from the database's rows.
     void (*view)(Call&, Tx&, std::span<json::object> rows) = nullptr;
     // SQL condition over the table (alias t) of what the caller may see, with its parameters appended; "" = everything.
     // Default: admin sees everything, others where the scope column equals their project.
@@ -121,6 +122,9 @@ consteval bool sound(const Resource& r) {
         if (o.policy.empty() || o.check.empty()) throw "an operation without a policy";
     for (std::size_t i = 0; i < r.fields.size(); ++i) {
         const Field& f = r.fields[i];
+        for (const std::string_view name : {f.name, f.alias})
+            for (const char c : name)
+                if (c < ' ' || c == '"' || c == '\\') throw "a name that JSON would escape";
         if ((f.use & required) && !f.fallback.empty()) throw "a required field with a default";
         if ((f.use & secret) && (f.use & show)) throw "a secret field that is shown";
         if ((f.use & computed) && (f.use & sort)) throw "sorting by a field without a column";
@@ -145,11 +149,11 @@ consteval bool sound(std::span<const Route> routes) {
 json::object load(Call& call, Tx& tx, const Resource& resource, std::string_view id);
 // Any row by id, whoever asks; nullopt where there is none.
 std::optional<json::object> find_row(Tx& tx, const Resource& resource, std::string_view id);
-// Database row -> field values, and back (only the fields present in `row`).
-json::object row_to_object(const Resource& resource, const Row& row);
+// Database row -> field values, and back (only the fields present in `row`). With a `storage` the values live there.
+json::object row_to_object(const Resource& resource, const Row& row, json::storage_ptr storage = {});
 std::vector<std::pair<std::string, Value>> object_to_columns(const Resource& resource, const json::object& row);
 Value to_column(const Field& field, const json::value& value);
-json::value from_column(const Field& field, const Value& value);
+json::value from_column(const Field& field, const Value& value, json::storage_ptr storage = {});
 // "t.col1, t.col2" of every stored field, timestamps and revision included.
 std::string select_columns(const Resource& resource);
 // A row for the answer: only shown fields, read checks applied, aliases added, version range respected, `fields` selection of the query.

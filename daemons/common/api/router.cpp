@@ -1,5 +1,7 @@
 #include "api/router.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace pilvi::api {
@@ -7,11 +9,18 @@ namespace {
 
 bool is_parameter(std::string_view segment) { return segment.size() > 2 && segment.front() == '{' && segment.back() == '}'; }
 
-std::vector<std::string> segments_of(std::string_view path) {
+std::vector<std::string_view> segments_of(std::string_view path) {
     if (!path.empty() && path.front() == '/') path.remove_prefix(1);
     if (!path.empty() && path.back() == '/') path.remove_suffix(1);
-    if (path.empty()) return {};
-    return split(path, '/');
+    std::vector<std::string_view> out;
+    if (path.empty()) return out;
+    out.reserve(8);
+    for (std::size_t from = 0; from <= path.size();) {
+        const std::size_t end = std::min(path.find('/', from), path.size());
+        out.push_back(path.substr(from, end - from));
+        from = end + 1;
+    }
+    return out;
 }
 
 bool in_range(const Route& route, Version version) {
@@ -23,13 +32,15 @@ bool in_range(const Route& route, Version version) {
 
 void Router::add(std::unique_ptr<Endpoint> endpoint) {
     Node* node = &root_;
-    for (const std::string& segment : segments_of(endpoint->route.path)) {
-        if (is_parameter(segment) && segment[segment.size() - 2] == '*') {
+    for (const std::string_view segment : segments_of(endpoint->route.path)) {
+        const bool rest = is_parameter(segment) && segment[segment.size() - 2] == '*';
+        if (is_parameter(segment)) endpoint->parameters.push_back(segment.substr(1, segment.size() - (rest ? 3 : 2)));
+        if (rest) {
             node->rest.push_back(endpoint.get());
             endpoints_.push_back(std::move(endpoint));
             return;
         }
-        std::unique_ptr<Node>& next = is_parameter(segment) ? node->parameter : node->literals[segment];
+        std::unique_ptr<Node>& next = is_parameter(segment) ? node->parameter : node->literals[std::string(segment)];
         if (!next) next = std::make_unique<Node>();
         node = next.get();
     }
@@ -56,20 +67,20 @@ bool Router::choose(const std::vector<const Endpoint*>& candidates, std::string_
     return false;
 }
 
-bool Router::walk(const Node& node, const std::vector<std::string>& segments, std::size_t at, std::string_view method, Version version,
+bool Router::walk(const Node& node, const std::vector<std::string_view>& segments, std::size_t at, std::string_view method, Version version,
                   std::vector<std::string>& values, Match& match) const {
     if (at == segments.size()) return choose(node.endpoints, method, version, match);
     if (const auto found = node.literals.find(segments[at]);
         found != node.literals.end() && walk(*found->second, segments, at + 1, method, version, values, match))
         return true;
     if (node.parameter && !segments[at].empty()) {
-        values.push_back(segments[at]);
+        values.emplace_back(segments[at]);
         if (walk(*node.parameter, segments, at + 1, method, version, values, match)) return true;
         values.pop_back();
     }
     if (!node.rest.empty()) {
         std::string rest;
-        for (std::size_t i = at; i < segments.size(); ++i) rest += (i == at ? "" : "/") + segments[i];
+        for (std::size_t i = at; i < segments.size(); ++i) (rest += i == at ? "" : "/") += segments[i];
         values.push_back(std::move(rest));
         if (choose(node.rest, method, version, match)) return true;
         values.pop_back();
@@ -79,21 +90,21 @@ bool Router::walk(const Node& node, const std::vector<std::string>& segments, st
 
 Match Router::match(std::string_view method, std::string_view path, Version version) const {
     Match match;
-    std::vector<std::string> segments = segments_of(path);
-    for (std::string& segment : segments) {
-        auto decoded = percent_decode(segment);
-        if (!decoded || decoded->find('\0') != std::string::npos) return match;
-        segment = std::move(*decoded);
+    std::vector<std::string_view> segments = segments_of(path);
+    std::vector<std::string> decoded;  // owns the segments that were escaped
+    const auto plain = [](char c) { return c != '%' && c > 0 && c < 0x7f; };
+    if (!std::all_of(path.begin(), path.end(), plain)) {
+        decoded.reserve(segments.size());
+        for (std::string_view& segment : segments) {
+            auto text = percent_decode(segment);
+            if (!text || text->find('\0') != std::string::npos) return match;
+            segment = decoded.emplace_back(std::move(*text));
+        }
     }
     std::vector<std::string> values;
     if (!walk(root_, segments, 0, method, version, values, match)) return match;
-    std::size_t at = 0;
-    for (const std::string& segment : segments_of(match.endpoint->route.path)) {
-        if (!is_parameter(segment)) continue;
-        std::string_view name = std::string_view(segment).substr(1, segment.size() - 2);
-        if (name.ends_with('*')) name.remove_suffix(1);
-        match.parameters.emplace(std::string(name), std::move(values.at(at++)));
-    }
+    const std::vector<std::string_view>& names = match.endpoint->parameters;
+    for (std::size_t i = 0; i < names.size(); ++i) match.parameters.emplace(std::string(names[i]), std::move(values.at(i)));
     return match;
 }
 

@@ -17,6 +17,7 @@ struct Endpoint {
     const Resource* resource = nullptr;  // derived operations
     const Operation* operation = nullptr;
     std::string method, path, policy, wrapper;  // owners of what route views point to, for derived ones
+    std::vector<std::string_view> parameters;   // names in the path, in order; the router's
     metrics::Histogram* duration = nullptr;
 };
 
@@ -42,7 +43,7 @@ private:
         std::vector<const Endpoint*> endpoints;
         std::vector<const Endpoint*> rest;  // "{name*}" below this node
     };
-    bool walk(const Node& node, const std::vector<std::string>& segments, std::size_t at, std::string_view method, Version version,
+    bool walk(const Node& node, const std::vector<std::string_view>& segments, std::size_t at, std::string_view method, Version version,
               std::vector<std::string>& values, Match& match) const;
     static bool choose(const std::vector<const Endpoint*>& candidates, std::string_view method, Version version, Match& match);
     Node root_;

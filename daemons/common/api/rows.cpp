@@ -48,21 +48,22 @@ Value to_column(const Field& field, const json::value& value) {
     }
 }
 
-json::value from_column(const Field& field, const Value& value) {
-    if (value.is_null()) return nullptr;
+json::value from_column(const Field& field, const Value& value, json::storage_ptr storage) {
+    if (value.is_null()) return json::value(nullptr, storage);
     switch (field.type) {
         case Type::integer:
-            return value.integer();
+            return json::value(value.integer(), storage);
         case Type::number:
-            return value.number();
+            return json::value(value.number(), storage);
         case Type::boolean:
-            return value.boolean();
+            return json::value(value.boolean(), storage);
         case Type::object:
         case Type::array:
         case Type::any:
-            return parse_json(value.text());
+            return parse_json(value.text(), storage);
         default:
-            return json::value(value.text());
+            if (const auto* text = std::get_if<std::string>(&value.variant())) return json::value(*text, storage);
+            return json::value(value.text(), storage);
     }
 }
 
@@ -82,24 +83,25 @@ std::string select_columns(const Resource& resource) {
     return out;
 }
 
-json::object row_to_object(const Resource& resource, const Row& row) {
-    json::object out;
+json::object row_to_object(const Resource& resource, const Row& row, json::storage_ptr storage) {
+    json::object out(storage);
+    out.reserve(resource.fields.size() + 4);
     std::size_t at = 0;
     for (const Field& f : resource.fields)
-        if (stored(f)) out[f.name] = from_column(f, row.at(at++));
+        if (stored(f)) out.insert_or_assign(f.name, from_column(f, row.at(at++), storage));
     if (!resource.extra_column.empty()) {
         const std::string text = row.at(at++).text();
-        if (!text.empty()) {
-            const json::value extra = parse_json(text);
-            for (const auto& member : extra.as_object()) out[member.key()] = member.value();
+        if (!text.empty() && text != "{}") {
+            json::value extra = parse_json(text, storage);
+            for (auto& member : extra.as_object()) out.insert_or_assign(member.key(), std::move(member.value()));
         }
     }
     if (resource.timestamps)
         for (const std::string_view c : time_columns) {
             const Value& v = row.at(at++);
-            out[c] = v.is_null() ? json::value(nullptr) : json::value(iso8601(v.integer()));
+            out.insert_or_assign(c, v.is_null() ? json::value(nullptr, storage) : json::value(iso8601(v.integer()), storage));
         }
-    if (resource.revision) out["revision_number"] = row.at(at++).integer();
+    if (resource.revision) out.insert_or_assign("revision_number", row.at(at++).integer());
     return out;
 }
 
@@ -118,38 +120,140 @@ std::vector<std::pair<std::string, Value>> object_to_columns(const Resource& res
 }
 
 View::View(Call& call, const Resource& resource) : resource_(resource) {
+    if (call.service.style().dialect == Dialect::network) selection_ = call.query.all("fields");
+    members_.reserve(resource.fields.size() + 4);
+    std::size_t column = 0;
     for (const Field& f : resource.fields) {
+        const std::size_t at = stored(f) ? column++ : no_column;
         if (!(f.use & show) || (f.use & secret)) continue;
         if (call.version && ((f.since && call.version < f.since) || (f.until && call.version > f.until))) continue;
         if (!f.read_check.empty() &&
             !call.service.policy().allows_check(f.read_check, call.who, {{"project_id", call.who.project_id}, {"user_id", call.who.user_id}}))
             continue;
-        shown_.push_back(&f);
+        add({f.name, f.name, &f, at});
+        if (!f.alias.empty()) add({f.alias, f.name, &f, at});
     }
-    if (call.service.style().dialect == Dialect::network) selection_ = call.query.all("fields");
+    extra_before_ = members_.size();
+    if (!resource.extra_column.empty()) extra_column_ = column++;
+    if (resource.timestamps)
+        for (const std::string_view c : time_columns) add({c, c, nullptr, column++});
+    if (resource.revision) add({"revision_number", "revision_number", nullptr, column});
+}
+
+void View::add(const Member& member) {
+    if (!wants(member.name)) return;
+    for (Member& m : members_)
+        if (m.name == member.name) {  // one name in several version ranges
+            if (member.column != no_column) m = member;
+            return;
+        }
+    members_.push_back(member);
 }
 
 bool View::wants(std::string_view name) const {
     return selection_.empty() || std::find(selection_.begin(), selection_.end(), name) != selection_.end();
 }
 
+bool View::wants_extra(std::string_view name) const { return !find_field(resource_, name) && !reserved(resource_, name) && wants(name); }
+
 json::object View::render(const json::object& row) const {
     json::object out;
-    for (const Field* f : shown_) {
-        const json::value* value = row.if_contains(f->name);
-        if (!value) continue;
-        if (wants(f->name)) out[f->name] = *value;
-        if (!f->alias.empty() && wants(f->alias)) out[f->alias] = *value;
+    out.reserve(row.size() + 1);
+    for (std::size_t i = 0; i <= members_.size(); ++i) {
+        if (i == extra_before_ && extra_column_ != no_column)
+            for (const auto& member : row)
+                if (wants_extra(member.key())) out[member.key()] = member.value();
+        if (i == members_.size()) break;
+        if (const json::value* value = row.if_contains(members_[i].source)) out[members_[i].name] = *value;
     }
-    if (!resource_.extra_column.empty())
-        for (const auto& member : row)
-            if (!find_field(resource_, member.key()) && !reserved(resource_, member.key()) && wants(member.key())) out[member.key()] = member.value();
-    if (resource_.timestamps)
-        for (const std::string_view c : time_columns)
-            if (const json::value* value = row.if_contains(c); value && wants(c)) out[c] = *value;
-    if (resource_.revision)
-        if (const json::value* value = row.if_contains("revision_number"); value && wants("revision_number")) out["revision_number"] = *value;
     return out;
+}
+
+namespace {
+
+// Names of fields need no escapes (see sound()).
+void append_name(std::string& out, std::size_t begin, std::string_view name) {
+    out += out.size() == begin ? "\"" : ",\"";
+    out += name;
+    out += "\":";
+}
+
+void append_column(std::string& out, const Field& field, const Value& value) {
+    if (value.is_null()) {
+        out += "null";
+        return;
+    }
+    const auto* text = std::get_if<std::string>(&value.variant());
+    switch (field.type) {
+        case Type::integer:
+            return append_number(out, value.integer());
+        case Type::number:
+            return append_json(out, json::value(value.number()));
+        case Type::boolean:
+            out += value.boolean() ? "true" : "false";
+            return;
+        case Type::object:
+        case Type::array:
+        case Type::any:
+            out += text ? *text : value.text();
+            return;
+        default:
+            return text ? append_quoted(out, *text) : append_quoted(out, value.text());
+    }
+}
+
+}  // namespace
+
+void View::append(std::string& out, const json::object& row) const {
+    out += '{';
+    const std::size_t begin = out.size();
+    for (std::size_t i = 0; i <= members_.size(); ++i) {
+        if (i == extra_before_ && extra_column_ != no_column)
+            for (const auto& member : row)
+                if (wants_extra(member.key())) {
+                    if (out.size() > begin) out += ',';
+                    append_quoted(out, member.key());
+                    out += ':';
+                    append_json(out, member.value());
+                }
+        if (i == members_.size()) break;
+        if (const json::value* value = row.if_contains(members_[i].source)) {
+            append_name(out, begin, members_[i].name);
+            append_json(out, *value);
+        }
+    }
+    out += '}';
+}
+
+void View::append_extra(std::string& out, std::size_t begin, const Row& row) const {
+    const std::string text = row.at(extra_column_).text();
+    if (text.empty() || text == "{}") return;
+    const json::value extra = parse_json(text);
+    for (const auto& member : extra.as_object())
+        if (wants_extra(member.key())) {
+            if (out.size() > begin) out += ',';
+            append_quoted(out, member.key());
+            out += ':';
+            append_json(out, member.value());
+        }
+}
+
+void View::append(std::string& out, const Row& row) const {
+    out += '{';
+    const std::size_t begin = out.size();
+    for (std::size_t i = 0; i <= members_.size(); ++i) {
+        if (i == extra_before_ && extra_column_ != no_column) append_extra(out, begin, row);
+        if (i == members_.size()) break;
+        const Member& m = members_[i];
+        if (m.column == no_column) continue;
+        const Value& value = row.at(m.column);
+        append_name(out, begin, m.name);
+        if (m.field) append_column(out, *m.field, value);
+        else if (m.name == "revision_number") append_number(out, value.integer());
+        else if (value.is_null()) out += "null";
+        else append_quoted(out, iso8601(value.integer()));
+    }
+    out += '}';
 }
 
 json::object render(Call& call, const Resource& resource, const json::object& row) { return View(call, resource).render(row); }

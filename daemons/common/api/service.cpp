@@ -58,6 +58,12 @@ std::string global_id(const http::Headers& headers) {
 
 }  // namespace
 
+namespace {
+struct Caller {  // for the log line
+    std::string project_id, user_id;
+};
+}  // namespace
+
 struct Service::Impl {
     Authenticator& authenticator;
     metrics::Registry& metrics;
@@ -69,7 +75,7 @@ struct Service::Impl {
     Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
     void parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
     json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
-    Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Context& who, const Endpoint*& endpoint,
+    Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Caller& caller, const Endpoint*& endpoint,
               Version& version);
 };
 
@@ -277,12 +283,17 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
         route.body.empty() && body->is_object() ? body->get_object() : validate(style, route.body, *body, Purpose::any, unknown, call.version);
 }
 
-Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Context& who,
+Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Caller& caller,
                          const Endpoint*& endpoint, Version& version) {
     const ServiceStyle& style = service.style();
+    Context who;
+    const auto sign_in = [&] {
+        who = authenticate(style.service_type, request, request_id);
+        caller = {who.project_id, who.user_id};
+    };
     Match match = router.match(request.method, place.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
-    if (!open && style.token_before_route) who = authenticate(style.service_type, request, request_id);
+    if (!open && style.token_before_route) sign_in();
     // Placement's root has microversions too: clients negotiate there.
     if (!open || style.dialect == Dialect::placement) version = place.legacy ? style.version_fallback : requested_version(style, request.headers);
     const bool known_method = match.endpoint != nullptr;
@@ -298,11 +309,11 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
     }
     endpoint = match.endpoint;
     const Route& route = endpoint->route;
-    if (route.access == Access::token && !style.token_before_route) who = authenticate(style.service_type, request, request_id);
+    if (route.access == Access::token && !style.token_before_route) sign_in();
     if (!place.project_id.empty() && route.access == Access::token && place.project_id != who.project_id)
         throw Error(Errc::bad_request,
                     "Malformed request URL: URL's project_id '" + place.project_id + "' doesn't match Context's project_id '" + who.project_id + "'");
-    Call call{service, request, route, who, std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
+    Call call{service, request, route, std::move(who), std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;
     parse_body(service, *endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
@@ -329,7 +340,7 @@ http::Response Service::handle(http::Request& request) {
     const auto started = std::chrono::steady_clock::now();
     const std::string request_id = new_request_id();
     const Endpoint* endpoint = nullptr;
-    Context who;
+    Caller caller;
     Version version;
     http::Response response;
     const Place place = place_of(spec_.style, request.path);
@@ -344,7 +355,7 @@ http::Response Service::handle(http::Request& request) {
         return response;
     }
     try {
-        Reply reply = impl_->run(*this, request, place, request_id, who, endpoint, version);
+        Reply reply = impl_->run(*this, request, place, request_id, caller, endpoint, version);
         response.status = reply.status ? reply.status : endpoint ? endpoint->route.status : 200;
         response.headers = std::move(reply.headers);
         if (reply.park || reply.file) {
@@ -375,7 +386,7 @@ http::Response Service::handle(http::Request& request) {
     char took[32];
     std::snprintf(took, sizeof took, "%.1f ms", seconds * 1000);
     log::info(request.method + " " + request.path + " " + std::to_string(response.status) + " " + took,
-              {{"REQUEST_ID", request_id}, {"PROJECT_ID", who.project_id}, {"USER_ID", who.user_id}});
+              {{"REQUEST_ID", request_id}, {"PROJECT_ID", caller.project_id}, {"USER_ID", caller.user_id}});
     return response;
 }
 

@@ -28,8 +28,19 @@ std::string hex(std::string_view bytes) {
     return out;
 }
 
+namespace {
+// For identifiers, which are unique rather than secret: one system call serves 64 of them.
+std::string identifier_bytes(std::size_t size) {
+    thread_local std::string reserve;
+    if (reserve.size() < size) reserve = random_bytes(size * 64);
+    std::string out = reserve.substr(reserve.size() - size);
+    reserve.resize(reserve.size() - size);
+    return out;
+}
+}  // namespace
+
 std::string new_uuid() {
-    std::string raw = random_bytes(16);
+    std::string raw = identifier_bytes(16);
     raw[6] = static_cast<char>((static_cast<unsigned char>(raw[6]) & 0x0f) | 0x40);
     raw[8] = static_cast<char>((static_cast<unsigned char>(raw[8]) & 0x3f) | 0x80);
     std::string text = hex(raw);

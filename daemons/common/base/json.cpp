@@ -2,20 +2,87 @@
 
 #include <boost/json/src.hpp>
 
+#include <charconv>
+
 #include "base/error.h"
 
 namespace pilvi {
 
-json::value parse_json(std::string_view text) {
+json::value parse_json(std::string_view text, json::storage_ptr storage) {
     json::parse_options options;
     options.max_depth = 32;
     boost::system::error_code failed;
-    json::value value = json::parse(text, failed, {}, options);
+    json::value value = json::parse(text, failed, std::move(storage), options);
     if (failed) throw Error(Errc::bad_request, "The body is not valid JSON: " + failed.message());
     return value;
 }
 
 std::string to_text(const json::value& value) { return json::serialize(value); }
+
+void append_quoted(std::string& out, std::string_view text) {
+    constexpr char digits[] = "0123456789abcdef";
+    out += '"';
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        out += text.substr(from, i - from);
+        from = i + 1;
+        out += '\\';
+        constexpr std::string_view named = "\"\"\\\\\bb\ff\nn\rr\tt";  // character, letter
+        const std::size_t at = named.find(static_cast<char>(c));
+        if (at != std::string_view::npos && at % 2 == 0) out += named[at + 1];
+        else (((out += "u00") += digits[c >> 4]) += digits[c & 15]);
+    }
+    out += text.substr(from);
+    out += '"';
+}
+
+void append_number(std::string& out, std::int64_t number) {
+    char text[24];
+    out.append(text, std::to_chars(text, text + sizeof text, number).ptr);
+}
+
+void append_json(std::string& out, const json::object& object) {
+    char separator = '{';
+    for (const auto& member : object) {
+        out += separator;
+        separator = ',';
+        append_quoted(out, member.key());
+        out += ':';
+        append_json(out, member.value());
+    }
+    out += object.empty() ? "{}" : "}";
+}
+
+void append_json(std::string& out, const json::value& value) {
+    switch (value.kind()) {
+        case json::kind::object:
+            return append_json(out, value.get_object());
+        case json::kind::array: {
+            char separator = '[';
+            for (const json::value& item : value.get_array()) {
+                out += separator;
+                separator = ',';
+                append_json(out, item);
+            }
+            out += value.get_array().empty() ? "[]" : "]";
+            return;
+        }
+        case json::kind::string:
+            return append_quoted(out, value.get_string());
+        case json::kind::int64:
+            return append_number(out, value.get_int64());
+        case json::kind::null:
+            out += "null";
+            return;
+        case json::kind::bool_:
+            out += value.get_bool() ? "true" : "false";
+            return;
+        default:
+            out += to_text(value);
+    }
+}
 
 const json::value* find(const json::object& object, std::string_view key) { return object.if_contains(key); }
 

@@ -12,8 +12,13 @@ namespace pilvi {
 namespace json = boost::json;
 
 // Parses `text`; throws Error(bad_request, "...") on anything that is not one JSON value, on nesting deeper than 32.
-json::value parse_json(std::string_view text);
+json::value parse_json(std::string_view text, json::storage_ptr storage = {});
 std::string to_text(const json::value& value);
+// The same text, appended: answers with many rows are written without a value that holds them all.
+void append_json(std::string& out, const json::value& value);
+void append_json(std::string& out, const json::object& object);
+void append_quoted(std::string& out, std::string_view text);  // quoted and escaped
+void append_number(std::string& out, std::int64_t number);
 
 // Member access that does not throw: nullptr where `object` has no member `key`.
 const json::value* find(const json::object& object, std::string_view key);

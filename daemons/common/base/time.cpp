@@ -1,25 +1,37 @@
 #include "base/time.h"
 
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 
 namespace pilvi {
 namespace {
 constexpr Micros second = 1'000'000;
 
-std::string format(Micros at, const char* pattern) {
+// "2026-01-31T12:00:00"; `fraction`: with ".000000". By hand, since lists show two times a row: strftime is ten times slower.
+std::string format(Micros at, bool fraction) {
+    Micros micros = at % second;
     std::time_t whole = at / second;
-    if (at % second < 0) --whole;
+    if (micros < 0) {
+        micros += second;
+        --whole;
+    }
     std::tm parts{};
     gmtime_r(&whole, &parts);
-    char out[64];
-    return {out, std::strftime(out, sizeof out, pattern, &parts)};
-}
-
-std::string fraction(Micros at) {
-    char out[16];
-    std::snprintf(out, sizeof out, ".%06d", static_cast<int>(((at % second) + second) % second));
+    std::string out;
+    out.reserve(28);
+    const auto put = [&out](Micros value, int width, char after) {
+        char text[20];
+        for (int i = width; i-- > 0; value /= 10) text[i] = static_cast<char>('0' + value % 10);
+        out.append(text, static_cast<std::size_t>(width));
+        if (after) out += after;
+    };
+    put(parts.tm_year + 1900, 4, '-');
+    put(parts.tm_mon + 1, 2, '-');
+    put(parts.tm_mday, 2, 'T');
+    put(parts.tm_hour, 2, ':');
+    put(parts.tm_min, 2, ':');
+    put(parts.tm_sec, 2, fraction ? '.' : '\0');
+    if (fraction) put(micros, 6, '\0');
     return out;
 }
 
@@ -44,9 +56,9 @@ bool eat(std::string_view& text, char c) noexcept {
 
 Micros now_micros() { return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
-std::string iso8601(Micros at) { return format(at, "%Y-%m-%dT%H:%M:%SZ"); }
-std::string iso8601_naive(Micros at) { return format(at, "%Y-%m-%dT%H:%M:%S") + fraction(at); }
-std::string iso8601_micros(Micros at) { return iso8601_naive(at) + "Z"; }
+std::string iso8601(Micros at) { return format(at, false) += 'Z'; }
+std::string iso8601_naive(Micros at) { return format(at, true); }
+std::string iso8601_micros(Micros at) { return format(at, true) += 'Z'; }
 
 std::optional<Micros> parse_iso8601(std::string_view text) noexcept {
     std::tm parts{};
