@@ -1,5 +1,7 @@
 #include "model.h"
 
+#include <unordered_map>
+
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
@@ -73,11 +75,13 @@ const std::string_view image_columns =
 std::vector<Image> images_of(Tx& tx, const std::vector<Row>& rows) {
     std::vector<Image> images;
     if (rows.empty()) return images;
-    std::map<std::string, std::size_t> index;
+    std::unordered_map<std::string, std::size_t> index;
     Values ids;
+    images.reserve(rows.size());
+    ids.reserve(rows.size());
     for (const Row& row : rows) {
         images.push_back(read_row(row));
-        index[images.back().id] = images.size() - 1;
+        index.emplace(images.back().id, images.size() - 1);
         ids.emplace_back(images.back().id);
     }
     const std::string in = " WHERE image_id IN (" + marks(ids.size()) + ")";
@@ -201,11 +205,12 @@ void add_locations(json::object& out, const api::Call& call, const Image& i) {
 }
 }  // namespace
 
-json::object view(const api::Call& call, const Image& i) {
-    json::object out;
+json::object view(const api::Call& call, const Image& i, json::storage_ptr storage) {
+    json::object out(storage);
+    out.reserve(i.properties.size() + 24);
     for (const auto& [name, value] : i.properties) out[name] = value;
-    json::array tags;
-    for (const std::string& tag : i.tags) tags.push_back(json::value(tag));
+    json::array tags(storage);
+    for (const std::string& tag : i.tags) tags.emplace_back(tag);
     const std::string self = "/v2/images/" + i.id;
     out["id"] = i.id;
     out["name"] = or_null(i.name);

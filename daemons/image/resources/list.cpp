@@ -214,12 +214,23 @@ Reply list(Call& call) {
     });
     const bool more = static_cast<std::int64_t>(images.size()) > limit;
     if (more) images.resize(static_cast<std::size_t>(limit));
-    json::array items;
-    items.reserve(images.size());
-    for (const Image& image : images) items.push_back(view(call, image));
-    json::object body{{"images", std::move(items)}, {"first", first_link(call.query, "/v2/images")}, {"schema", "/v2/schemas/images"}};
-    if (more && !images.empty()) body["next"] = next_link(call.query, "/v2/images", images.back().id);
-    return body;
+    std::string text = R"({"images":)";
+    text.reserve(256 + images.size() * 1024);
+    json::monotonic_resource memory;  // of all items, given back as a whole
+    for (const Image& image : images) {
+        text += &image == images.data() ? '[' : ',';
+        append_json(text, view(call, image, &memory));
+    }
+    text += images.empty() ? "[]" : "]";
+    const auto member = [&text](std::string_view name, std::string_view value) {
+        ((text += ",\"") += name) += "\":";
+        append_quoted(text, value);
+    };
+    member("first", first_link(call.query, "/v2/images"));
+    member("schema", "/v2/schemas/images");
+    if (more && !images.empty()) member("next", next_link(call.query, "/v2/images", images.back().id));
+    text += '}';
+    return Reply::json_text(std::move(text));
 }
 
 constexpr Route table[] = {
