@@ -43,8 +43,13 @@ std::string new_uuid() {
     std::string raw = identifier_bytes(16);
     raw[6] = static_cast<char>((static_cast<unsigned char>(raw[6]) & 0x0f) | 0x40);
     raw[8] = static_cast<char>((static_cast<unsigned char>(raw[8]) & 0x3f) | 0x80);
-    std::string text = hex(raw);
-    for (const std::size_t at : {8, 13, 18, 23}) text.insert(at, 1, '-');
+    const std::string digits = hex(raw);
+    std::string text;
+    text.reserve(36);
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i == 8 || i == 12 || i == 16 || i == 20) text += '-';
+        text += digits[i];
+    }
     return text;
 }
 

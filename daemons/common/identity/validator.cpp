@@ -17,15 +17,20 @@ constexpr std::size_t longest_token = 8192;
 constexpr std::chrono::seconds poll_time{30};
 constexpr std::chrono::milliseconds unknown_pause{60'000}, error_pause{1'000};
 
-// SHA-256. The algorithm is looked up once: that costs more than hashing a token.
+struct DigestDeleter {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+// SHA-256. The algorithm is looked up once and a thread keeps its context: making them costs more than hashing a token.
 std::string digest(std::string_view token) {
     static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    std::string out(EVP_MAX_MD_SIZE, '\0');
+    thread_local const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+    unsigned char out[EVP_MAX_MD_SIZE];
     unsigned size = 0;
-    if (!sha256 || EVP_Digest(token.data(), token.size(), reinterpret_cast<unsigned char*>(out.data()), &size, sha256, nullptr) != 1)
+    if (!sha256 || !context || EVP_DigestInit_ex(context.get(), sha256, nullptr) != 1 ||
+        EVP_DigestUpdate(context.get(), token.data(), token.size()) != 1 || EVP_DigestFinal_ex(context.get(), out, &size) != 1)
         throw Error(Errc::internal, "SHA-256 failed");
-    out.resize(size);
-    return out;
+    return {reinterpret_cast<const char*>(out), size};
 }
 
 bool well_formed(std::string_view token) {
