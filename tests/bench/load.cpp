@@ -1,6 +1,6 @@
 // Closed-loop load on one URL over kept connections.
-//   bench-load [-c CLIENTS] [-n REQUESTS] [-p PID] [-X METHOD] [-d BODY] [-H 'Name: value']... http://127.0.0.1:PORT/path
-// Prints requests/s, p50 and p99 in milliseconds and, with -p, the CPU microseconds that process PID spent per request.
+//   bench-load [-c CLIENTS] [-n REQUESTS] [-p PID]... [-X METHOD] [-d BODY] [-H 'Name: value']... http://127.0.0.1:PORT/path
+// Prints requests/s, p50 and p99 in milliseconds and, with -p, the CPU microseconds that the processes spent per request.
 // Only loopback addresses are accepted; the number of requests is bounded.
 #include <boost/asio.hpp>
 #include <boost/beast.hpp>
@@ -26,7 +26,7 @@ namespace {
 struct Options {
     int clients = 1;
     long requests = 2000;
-    long pid = 0;
+    std::vector<long> pids;
     std::string method = "GET", body, host, port, target;
     std::vector<std::pair<std::string, std::string>> headers;
 };
@@ -48,7 +48,7 @@ Options parse(int argc, char** argv) {
                 o.requests = std::clamp(std::atol(optarg), 1L, 2'000'000L);
                 break;
             case 'p':
-                o.pid = std::atol(optarg);
+                o.pids.push_back(std::atol(optarg));
                 break;
             case 'X':
                 o.method = value;
@@ -77,7 +77,7 @@ Options parse(int argc, char** argv) {
 }
 
 // CPU time of a process so far, in microseconds.
-double cpu_micros(long pid) {
+double cpu_micros_of(long pid) {
     std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
     std::string text;
     std::getline(in, text);
@@ -86,6 +86,12 @@ double cpu_micros(long pid) {
     long user = 0, system = 0;
     std::sscanf(text.c_str() + end + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user, &system);
     return static_cast<double>(user + system) * 1e6 / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+double cpu_micros(const std::vector<long>& pids) {
+    double sum = 0;
+    for (const long pid : pids) sum += cpu_micros_of(pid);
+    return sum;
 }
 
 void client(const Options& o, std::atomic<long>& left, std::atomic<long>& bad, std::vector<double>& times) {
@@ -120,7 +126,7 @@ int main(int argc, char** argv) {
     const Options o = parse(argc, argv);
     std::atomic<long> left{o.requests}, bad{0};
     std::vector<std::vector<double>> times(static_cast<std::size_t>(o.clients));
-    const double cpu_before = o.pid ? cpu_micros(o.pid) : 0;
+    const double cpu_before = cpu_micros(o.pids);
     const auto started = std::chrono::steady_clock::now();
     std::vector<std::thread> threads;
     for (auto& mine : times) threads.emplace_back([&] { client(o, left, bad, mine); });
@@ -132,7 +138,7 @@ int main(int argc, char** argv) {
     const auto at = [&](double q) { return all[static_cast<std::size_t>(q * static_cast<double>(all.size() - 1))]; };
     std::printf("%zu requests, %ld not 2xx, %.0f req/s, p50 %.3f ms, p99 %.3f ms", all.size(), bad.load(), static_cast<double>(all.size()) / seconds,
                 at(0.5), at(0.99));
-    if (o.pid) std::printf(", %.0f us CPU each", (cpu_micros(o.pid) - cpu_before) / static_cast<double>(all.size()));
+    if (!o.pids.empty()) std::printf(", %.0f us CPU each", (cpu_micros(o.pids) - cpu_before) / static_cast<double>(all.size()));
     std::printf("\n");
     return bad ? 1 : 0;
 }
