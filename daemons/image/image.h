@@ -11,6 +11,7 @@
 
 namespace pilvi::image {
 
+class Cache;
 class Importer;
 class LimitSource;
 
@@ -23,6 +24,7 @@ struct App {
     LimitSource* limits = nullptr;                                    // nullptr: nothing is limited
     ImageStore* staging = nullptr;                                    // data on its way to an import
     Importer* importer = nullptr;                                     // with staging: imports work
+    Cache* cache = nullptr;                                           // nullptr: there is none
 };
 
 extern const std::span<const Setting> settings;
@@ -38,6 +40,6 @@ void recover(Store& store, const Stores& stores, ImageStore* staging = nullptr);
 
 // Tables of the resource files.
 extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes,
-    metadef_routes, metadef_content_routes, import_routes, task_routes;
+    metadef_routes, metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes;
 
 }  // namespace pilvi::image

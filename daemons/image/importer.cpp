@@ -118,16 +118,13 @@ void Importer::import(const ImportJob& job) {
     });
     if (!started) throw Error(Errc::conflict, "The task has ended before it began");
     Opened data;
-    if (job.method == "copy-image") {
-        const auto image = store_.read([&](Tx& tx) { return find_image(tx, job.image_id); });
-        auto found = image ? open_data(app_, *image) : std::nullopt;
-        if (!found) throw Error(Errc::not_found, "There is no data to copy");
-        data = std::move(*found);
-    } else {
-        Imported imported = job.method == "web-download" ? fetch_to_staging(job) : staged(job);
-        check_contents(imported);
-        run_plugins(job, imported);
-        data = std::move(imported.data);
+    try {
+        data = prepare(job);
+    } catch (const Error&) {  // no store gets it
+        store_.write([&](Tx& tx) {
+            if (tx.one("SELECT 1 FROM images WHERE id = ?", {job.image_id})) change_store_list(tx, job.image_id, failed_key, job.stores, true);
+        });
+        throw;
     }
     std::size_t succeeded = 0;
     for (std::size_t i = 0; i < job.stores.size(); ++i) {
@@ -135,6 +132,20 @@ void Importer::import(const ImportJob& job) {
         succeeded += copy_to_store(job, data, job.stores[i], job.method != "copy-image" && (!job.all_must_succeed || last));
     }
     if (succeeded == 0) throw Error(Errc::unavailable, "None of the uploads finished!");
+}
+
+// What goes into the stores.
+Opened Importer::prepare(const ImportJob& job) {
+    if (job.method == "copy-image") {
+        const auto image = store_.read([&](Tx& tx) { return find_image(tx, job.image_id); });
+        auto data = image ? open_data(app_, *image) : std::nullopt;
+        if (!data) throw Error(Errc::not_found, "There is no data to copy");
+        return std::move(*data);
+    }
+    Imported imported = job.method == "web-download" ? fetch_to_staging(job) : staged(job);
+    check_contents(imported);
+    run_plugins(job, imported);
+    return std::move(imported.data);
 }
 
 Imported Importer::staged(const ImportJob& job) {

@@ -57,6 +57,7 @@ private:
     void work();
     void run(const ImportJob& job);
     void import(const ImportJob& job);
+    Opened prepare(const ImportJob& job);
     Imported fetch_to_staging(const ImportJob& job);
     Imported staged(const ImportJob& job);
     void check_contents(const Imported& imported);

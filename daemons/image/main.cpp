@@ -1,6 +1,9 @@
 // pilvi-image: Image API v2.
 #include <sys/stat.h>
 
+#include <optional>
+
+#include "cache.h"
 #include "image.h"
 #include "importer.h"
 #include "inspector.h"
@@ -35,6 +38,9 @@ int main(int argc, char** argv) {
         SystemCommandRunner runner;
         image::Importer importer(*store, app, image::fetch_rules(config), runner, image::import_options(config));
         app.importer = &importer;
+        std::optional<image::Cache> cache;
+        if (const std::string directory = config.text("cache.directory"); !directory.empty())
+            app.cache = &cache.emplace(*store, app, directory, static_cast<std::uint64_t>(config.integer("cache.size")));
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
         if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);
         daemon.serve(*service);

@@ -50,6 +50,8 @@ constexpr auto all_settings = with_identity_settings(
         {"import.convert", SettingKind::text, "", "Disk format that imported images are converted to: qcow2, raw or vmdk; empty for none."},
         {"import.inject", SettingKind::list, "", "Properties that imported images get, each NAME=VALUE."},
         {"import.inject_ignored_roles", SettingKind::list, "admin", "Imports by these roles get no such properties."},
+        {"cache.directory", SettingKind::text, "", "Directory of copies of images whose stores are far away; empty for no cache."},
+        {"cache.size", SettingKind::integer, "10737418240", "Bytes of all copies.", 1},
         {"fetch.schemes", SettingKind::list, "http,https", "Schemes of URLs that are fetched for users: web-download and http stores."},
         {"fetch.ports", SettingKind::list, "80,443", "Ports of such URLs; empty for any."},
         {"fetch.hosts", SettingKind::list, "", "The only hosts that are fetched from; empty for any."},
@@ -66,7 +68,7 @@ std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenti
     api::ServiceSpec spec{.style = style,
                           .resources = {},
                           .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes,
-                                     metadef_routes, metadef_content_routes, import_routes, task_routes},
+                                     metadef_routes, metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes},
                           .rules = {rules_beside_routes}};
     return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
 }

@@ -4,10 +4,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "cache.h"
 #include "image.h"
 #include "ingest.h"
 #include "locations.h"
 #include "quotas.h"
+#include "resources/data.h"
 #include "rules.h"
 #include "log/log.h"
 
@@ -102,16 +104,7 @@ void back_to_queued(Call& call, const std::string& id, std::string_view status) 
 
 Reply upload(Call& call) {
     expect_bytes(call);
-    asked_store(call);
-    enforce_quota(call, Quota::size_total, announced_size(call));
-    const Image image = begin_saving(call, call.arg("image_id"));
-    try {
-        enforce_quota(call, Quota::count_uploading, 0);
-        receive(call, image);
-    } catch (...) {
-        back_to_queued(call, image.id, "saving");
-        throw;
-    }
+    upload_body(call, call.arg("image_id"));
     return {};
 }
 
@@ -180,25 +173,7 @@ Reply download(Call& call) {
     const Image image = call.store().read([&](Tx& tx) { return visible_image(call, tx, id); });
     if (image.status == "deactivated" && !call.who.is_admin)
         throw Error(Errc::forbidden, "The requested image has been deactivated. Image data download is forbidden.");
-    std::optional<Opened> data;
-    if (image.status == "active" || image.status == "deactivated") data = open_data(call.app<App>(), image);
-    if (!data) return Reply::with_status(204);
-    const std::uint64_t size = data->size;
-    const std::optional<Range> range = asked_range(call, image, size);
-    Reply reply;
-    reply.file = std::make_shared<http::FileBody>();
-    reply.file->fd = std::move(data->fd);
-    reply.file->read = std::move(data->read);
-    reply.file->length = range ? range->count : size;
-    if (range) {
-        reply.status = 206;
-        reply.file->offset = range->first;
-        reply.headers.set("Content-Range", "bytes " + std::to_string(range->first) + "-" + std::to_string(range->first + range->count - 1) + "/" +
-                                               std::to_string(size));
-    }
-    reply.headers.set("Content-Type", "application/octet-stream");
-    if (image.checksum) reply.headers.set("Content-MD5", *image.checksum);
-    return reply;
+    return data_reply(call, image);
 }
 
 template <const char* from, const char* to, const char* verb>
@@ -260,6 +235,44 @@ constexpr Route action_table[] = {
 };
 static_assert(api::sound(std::span<const Route>(action_table)));
 }  // namespace
+
+void upload_body(Call& call, const std::string& id) {
+    asked_store(call);
+    enforce_quota(call, Quota::size_total, announced_size(call));
+    const Image image = begin_saving(call, id);
+    try {
+        enforce_quota(call, Quota::count_uploading, 0);
+        receive(call, image);
+    } catch (...) {
+        back_to_queued(call, image.id, "saving");
+        throw;
+    }
+}
+
+Reply data_reply(Call& call, const Image& image) {
+    std::optional<Opened> data;
+    if (image.status == "active" || image.status == "deactivated") {
+        if (Cache* cache = call.app<App>().cache) data = cache->open(image.id);
+        if (!data) data = open_data(call.app<App>(), image);
+    }
+    if (!data) return Reply::with_status(204);
+    const std::uint64_t size = data->size;
+    const std::optional<Range> range = asked_range(call, image, size);
+    Reply reply;
+    reply.file = std::make_shared<http::FileBody>();
+    reply.file->fd = std::move(data->fd);
+    reply.file->read = std::move(data->read);
+    reply.file->length = range ? range->count : size;
+    if (range) {
+        reply.status = 206;
+        reply.file->offset = range->first;
+        reply.headers.set("Content-Range", "bytes " + std::to_string(range->first) + "-" + std::to_string(range->first + range->count - 1) + "/" +
+                                               std::to_string(size));
+    }
+    reply.headers.set("Content-Type", "application/octet-stream");
+    if (image.checksum) reply.headers.set("Content-MD5", *image.checksum);
+    return reply;
+}
 
 const std::span<const Route> data_routes = data_table;
 const std::span<const Route> action_routes = action_table;

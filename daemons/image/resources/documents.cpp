@@ -16,17 +16,23 @@ using api::Call;
 using api::Reply;
 using api::Route;
 
-constexpr std::string_view supported[] = {"v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7",
-                                          "v2.6",  "v2.5",  "v2.4",  "v2.3",  "v2.2", "v2.1", "v2.0"};
-constexpr std::string_view current = "v2.15";
+// What each minor version stands for is in the Image API's own history; 2.16 and 2.14 are the cache's.
+constexpr std::string_view with_cache[] = {"v2.15", "v2.14"};
+constexpr std::string_view always[] = {"v2.13", "v2.12", "v2.11", "v2.10", "v2.9", "v2.8", "v2.7",
+                                       "v2.6",  "v2.5",  "v2.4",  "v2.3",  "v2.2", "v2.1", "v2.0"};
 
 Reply versions(Call& call) {
-    const std::string href = call.base_url() + "/v2/";
-    const auto entry = [&href](std::string_view id, std::string_view status) {
-        return json::value{{"id", id}, {"status", status}, {"links", json::array{{{"rel", "self"}, {"href", href}}}}};
+    const bool cache = call.app<App>().cache != nullptr;
+    json::array all;
+    const auto add = [&](std::string_view id, std::string_view status) {
+        const std::string href = call.base_url() + "/" + std::string(id.substr(0, 2)) + "/";
+        all.push_back({{"id", id}, {"status", status}, {"links", json::array{{{"rel", "self"}, {"href", href}}}}});
     };
-    json::array all{entry(current, "CURRENT")};
-    for (const std::string_view id : supported) all.push_back(entry(id, "SUPPORTED"));
+    add(cache ? "v2.16" : "v2.15", "CURRENT");
+    if (cache)
+        for (const std::string_view id : with_cache) add(id, "SUPPORTED");
+    for (const std::string_view id : always) add(id, "SUPPORTED");
+    for (const std::string_view id : {"v1.1", "v1.0"}) add(id, "DEPRECATED");
     return json::object{{"versions", std::move(all)}};
 }
 

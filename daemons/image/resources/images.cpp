@@ -5,11 +5,13 @@
 #include "base/time.h"
 #include "domain/patch.h"
 #include "domain/properties.h"
+#include "cache.h"
 #include "image.h"
 #include "importer.h"
 #include "locations.h"
 #include "model.h"
 #include "quotas.h"
+#include "resources/data.h"
 #include "rules.h"
 
 namespace pilvi::image {
@@ -17,22 +19,6 @@ namespace {
 using api::Call;
 using api::Reply;
 using api::Route;
-
-constexpr std::size_t most_properties = 128, most_tags = 128;
-
-void check_limits(const Image& image) {
-    if (image.properties.size() > most_properties)
-        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image properties. Attempted: " +
-                                         std::to_string(image.properties.size()) + ", Maximum: " + std::to_string(most_properties));
-    if (image.tags.size() > most_tags)
-        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image tags. Attempted: " +
-                                         std::to_string(image.tags.size()) + ", Maximum: " + std::to_string(most_tags));
-}
-
-void enforce_visibility(const Call& call, const std::string& visibility, const json::object& target) {
-    if (visibility == "public") call.enforce("publicize_image", target);
-    if (visibility == "community") call.enforce("communitize_image", target);
-}
 
 Image image_from(const json::object& body) {
     Image image;
@@ -47,7 +33,6 @@ Image image_from(const json::object& body) {
         if (name == "id") image.id = lower(str(member.value().get_string()));
         else assign(image, name, member.value());
     }
-    check_limits(image);
     return image;
 }
 
@@ -56,19 +41,7 @@ Reply create(Call& call) {
     const json::object& body = call.raw.get_object();
     Image image = image_from(body);
     if (!body.contains("owner") && !call.who.project_id.empty()) image.owner = call.who.project_id;
-    const json::object target{{"project_id", image.owner.value_or("")}, {"owner", image.owner.value_or("")}, {"visibility", image.visibility}};
-    if (!call.allowed("add_image", target))
-        throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
-    enforce_visibility(call, image.visibility, target);
-    if (image.id.empty()) image.id = new_uuid();
-    image.created_at = image.updated_at = now_micros();
-    enforce_quota(call, Quota::count_total, 1);
-    call.store().write([&](Tx& tx) {
-        // The id of a deleted image is never given to another one: whoever cached its data would take it for the new image's.
-        if (tx.one("SELECT 1 FROM deleted_images WHERE id = ?", {image.id}) || tx.one("SELECT 1 FROM images WHERE id = ?", {image.id}))
-            throw Error(Errc::conflict, "Image ID " + image.id + " already exists!");
-        insert_image(tx, image);
-    });
+    create_image(call, image);
     Reply reply(view(call, image));
     reply.headers.set("Location", call.base_url() + "/v2/images/" + image.id);
     const App& app = call.app<App>();
@@ -148,20 +121,7 @@ Reply update(Call& call) {
 }
 
 Reply remove(Call& call) {
-    const std::string& id = call.arg("image_id");
-    std::vector<Location> locations;
-    call.store().write([&](Tx& tx) {
-        Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
-        if (image.is_protected) throw Error(Errc::forbidden, "Image " + image.id + " is protected and cannot be deleted.");
-        for (const char* table : {"image_properties", "image_tags", "image_members", "image_locations"})
-            tx.exec("DELETE FROM " + std::string(table) + " WHERE image_id = ?", {image.id});
-        tx.exec("DELETE FROM images WHERE id = ?", {image.id});
-        tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
-        locations = std::move(image.locations);
-    });
-    const App& app = call.app<App>();
-    remove_data(app, locations, id);
-    if (app.staging) app.staging->remove(app.staging->location_of(id));
+    remove_image(call, call.arg("image_id"));
     return {};
 }
 
@@ -185,6 +145,58 @@ constexpr Route table[] = {
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace
+
+namespace {
+constexpr std::size_t most_properties = 128, most_tags = 128;
+}
+
+void check_limits(const Image& image) {
+    if (image.properties.size() > most_properties)
+        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image properties. Attempted: " +
+                                         std::to_string(image.properties.size()) + ", Maximum: " + std::to_string(most_properties));
+    if (image.tags.size() > most_tags)
+        throw Error(Errc::too_large, "The limit has been exceeded on the number of allowed image tags. Attempted: " +
+                                         std::to_string(image.tags.size()) + ", Maximum: " + std::to_string(most_tags));
+}
+
+void enforce_visibility(const Call& call, const std::string& visibility, const json::object& target) {
+    if (visibility == "public") call.enforce("publicize_image", target);
+    if (visibility == "community") call.enforce("communitize_image", target);
+}
+
+void create_image(Call& call, Image& image) {
+    check_limits(image);
+    const json::object target{{"project_id", image.owner.value_or("")}, {"owner", image.owner.value_or("")}, {"visibility", image.visibility}};
+    if (!call.allowed("add_image", target))
+        throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
+    enforce_visibility(call, image.visibility, target);
+    if (image.id.empty()) image.id = new_uuid();
+    image.created_at = image.updated_at = now_micros();
+    enforce_quota(call, Quota::count_total, 1);
+    call.store().write([&](Tx& tx) {
+        // The id of a deleted image is never given to another one: whoever cached its data would take it for the new image's.
+        if (tx.one("SELECT 1 FROM deleted_images WHERE id = ?", {image.id}) || tx.one("SELECT 1 FROM images WHERE id = ?", {image.id}))
+            throw Error(Errc::conflict, "Image ID " + image.id + " already exists!");
+        insert_image(tx, image);
+    });
+}
+
+void remove_image(Call& call, const std::string& id) {
+    std::vector<Location> locations;
+    call.store().write([&](Tx& tx) {
+        Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
+        if (image.is_protected) throw Error(Errc::forbidden, "Image " + image.id + " is protected and cannot be deleted.");
+        for (const char* table : {"image_properties", "image_tags", "image_members", "image_locations"})
+            tx.exec("DELETE FROM " + std::string(table) + " WHERE image_id = ?", {image.id});
+        tx.exec("DELETE FROM images WHERE id = ?", {image.id});
+        tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
+        locations = std::move(image.locations);
+    });
+    const App& app = call.app<App>();
+    remove_data(app, locations, id);
+    if (app.staging) app.staging->remove(app.staging->location_of(id));
+    if (app.cache) app.cache->remove(id);
+}
 
 const std::span<const Route> image_routes = table;
 

@@ -174,6 +174,7 @@ TEST_CASE("web-download") {
     CHECK(download(second, web.url("/missing")).status == 202);
     CHECK(text_of(s.task(second), "status") == "failure");
     CHECK(s.show(second).at("status") == "queued");
+    CHECK(s.show(second).at("os_glance_failed_import") == "local");
     for (const std::string url : {"ftp://127.0.0.1/there", "file:///etc/passwd", "", "nonsense"}) {
         const http::Response refused = download(second, url);
         CHECK(refused.status == 400);
