@@ -186,6 +186,12 @@ std::string escape_xml(std::string_view text) {
 
 std::string tap_name(std::string_view port_id) { return "tap" + std::string(port_id.substr(0, 11)); }
 
+std::string port_xml(const DomainSpec& spec, const PortSpec& port) {
+    std::string out;
+    put_port(out, spec, port);
+    return out;
+}
+
 std::string domain_xml(const DomainSpec& spec) {
     if (spec.disks.size() + (spec.config_drive ? 1 : 0) > 24) throw Error(Errc::unsupported, "a server has at most 24 disks");
     std::string out;

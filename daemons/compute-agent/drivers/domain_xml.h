@@ -15,5 +15,7 @@ std::string escape_xml(std::string_view text);
 // The tap of a port: "tap" and the first 11 characters of its id, as network agents look for it.
 std::string tap_name(std::string_view port_id);
 std::string domain_xml(const DomainSpec& spec);
+// The part of it that is one port, to be plugged in on its own.
+std::string port_xml(const DomainSpec& spec, const PortSpec& port);
 
 }  // namespace pilvi::compute_agent

@@ -70,6 +70,9 @@ public:
         save();
     }
 
+    void attach_port(const DomainSpec&, const PortSpec&) override {}
+    void detach_port(const std::string&, const std::string&) override {}
+
     void ask_shutdown(const std::string& id) override { destroy(id); }
 
     void destroy(const std::string& id) override {

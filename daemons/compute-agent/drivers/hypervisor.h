@@ -57,10 +57,11 @@ struct DomainInfo {
     std::string id;  // uuid of the server
     std::string name;
     Power power = Power::absent;
-    bool crashed = false;   // shutoff because the guest or its QEMU failed
-    bool blocked = false;   // paused by the hypervisor itself (I/O error, crash): not for the agent to resume
-    std::int64_t run = -1;  // differs for each start of the domain; -1 while off
-    int vnc_port = 0;       // 0: none
+    bool crashed = false;                           // shutoff because the guest or its QEMU failed
+    bool blocked = false;                           // paused by the hypervisor itself (I/O error, crash): not for the agent to resume
+    std::int64_t run = -1;                          // differs for each start of the domain; -1 while off
+    int vnc_port = 0;                               // 0: none
+    std::optional<std::vector<std::string>> ports;  // ids of those that are plugged into the guest that is on; none where they do not count
 };
 
 struct HypervisorFacts {
@@ -84,6 +85,10 @@ public:
     // Defines (again) and starts the domain with its processors stopped.
     virtual void start_paused(const DomainSpec& spec) = 0;
     virtual void resume(const std::string& id) = 0;
+    // Plugs a port of `spec` into the guest, which is on.
+    virtual void attach_port(const DomainSpec& spec, const PortSpec& port) = 0;
+    // Asks the guest to let go of a port; it did when look() does not name the port any more.
+    virtual void detach_port(const std::string& id, const std::string& port_id) = 0;
     // Asks the guest by ACPI; returns at once.
     virtual void ask_shutdown(const std::string& id) = 0;
     // Ends the guest at once. Nothing to do is success, here and in remove().

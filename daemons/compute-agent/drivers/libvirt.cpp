@@ -53,6 +53,28 @@ std::string attribute(std::string_view xml, std::string_view element_start, std:
     return std::string(tag.substr(start, tag.find('\'', start) - start));
 }
 
+// Every value of the attribute, in order.
+std::vector<std::string> values(std::string_view xml, std::string_view name) {
+    std::vector<std::string> out;
+    const std::string start = std::string(name) + "='";
+    for (std::size_t at = xml.find(start); at != std::string_view::npos; at = xml.find(start, at)) {
+        at += start.size();
+        out.emplace_back(xml.substr(at, xml.find('\'', at) - at));
+    }
+    return out;
+}
+
+// The <interface> of a port in a domain's document; "" where there is none.
+std::string interface_of(std::string_view xml, std::string_view port_id) {
+    constexpr std::string_view close = "</interface>";
+    for (std::size_t at = xml.find("<interface "); at != std::string_view::npos; at = xml.find("<interface ", at + 1)) {
+        const std::string_view one = xml.substr(at, xml.find(close, at) + close.size() - at);
+        const std::vector<std::string> ids = values(one, "interfaceid");
+        if (ids.size() == 1 && ids[0] == port_id) return std::string(one);
+    }
+    return {};
+}
+
 std::vector<std::string> cpu_features(std::string_view capabilities) {
     std::vector<std::string> names;
     const std::string_view host = capabilities.substr(0, capabilities.find("</host>"));
@@ -159,6 +181,24 @@ public:
         }
     }
 
+    void attach_port(const DomainSpec& spec, const PortSpec& port) override {
+        const std::lock_guard lock(mutex_);
+        const Domain domain = look_up(spec.id);
+        if (!domain) throw Error(Errc::not_found, "the domain is gone");
+        if (virDomainAttachDeviceFlags(domain.get(), port_xml(spec, port).c_str(), VIR_DOMAIN_AFFECT_LIVE) < 0)
+            fail("the port " + port.id + " could not be plugged in");
+    }
+
+    void detach_port(const std::string& id, const std::string& port_id) override {
+        const std::lock_guard lock(mutex_);
+        const Domain domain = look_up(id);
+        if (!domain) return;
+        const CText xml(virDomainGetXMLDesc(domain.get(), 0));
+        const std::string device = xml ? interface_of(xml.get(), port_id) : "";
+        if (!device.empty() && virDomainDetachDeviceFlags(domain.get(), device.c_str(), VIR_DOMAIN_AFFECT_LIVE) < 0)
+            fail("the port " + port_id + " could not be unplugged");
+    }
+
     void ask_shutdown(const std::string& id) override {
         const std::lock_guard lock(mutex_);
         const Domain domain = look_up(id);
@@ -202,13 +242,17 @@ private:
         virConnectSetKeepAlive(connection_.get(), 10, 3);
         watch_ = virConnectDomainEventRegisterAny(connection_.get(), nullptr, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
                                                   VIR_DOMAIN_EVENT_CALLBACK(&Libvirt::lifecycle), this, nullptr);
+        removals_ = virConnectDomainEventRegisterAny(connection_.get(), nullptr, VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+                                                     VIR_DOMAIN_EVENT_CALLBACK(&Libvirt::removed), this, nullptr);
         return connection_.get();
     }
 
     // A registered callback holds a reference to its connection.
     void disconnect() {
-        if (connection_ && watch_ >= 0) virConnectDomainEventDeregisterAny(connection_.get(), watch_);
-        watch_ = -1;
+        for (int* watch : {&watch_, &removals_}) {
+            if (connection_ && *watch >= 0) virConnectDomainEventDeregisterAny(connection_.get(), *watch);
+            *watch = -1;
+        }
         connection_.reset();
     }
 
@@ -217,6 +261,10 @@ private:
         auto* me = static_cast<Libvirt*>(self);
         if (const auto callback = me->callback_.get()) callback();
         return 0;
+    }
+
+    static void removed(virConnectPtr, virDomainPtr, const char*, void* self) {
+        if (const auto callback = static_cast<Libvirt*>(self)->callback_.get()) callback();
     }
 
     Domain look_up(const std::string& id) {
@@ -264,7 +312,10 @@ private:
         }
         if (info.run >= 0) {
             const CText xml(virDomainGetXMLDesc(domain, 0));
-            if (xml) info.vnc_port = static_cast<int>(parse_integer(attribute(xml.get(), "<graphics type='vnc'", "port")).value_or(0));
+            if (xml) {
+                info.vnc_port = static_cast<int>(parse_integer(attribute(xml.get(), "<graphics type='vnc'", "port")).value_or(0));
+                info.ports = values(xml.get(), "interfaceid");
+            }
         }
         return info;
     }
@@ -289,7 +340,7 @@ private:
     const std::string uri_;
     std::mutex mutex_;  // of connection_; libvirt itself is thread-safe
     Connection connection_;
-    int watch_ = -1;
+    int watch_ = -1, removals_ = -1;
     Callback callback_;
     std::atomic<bool> ending_{false};
     std::thread loop_;

@@ -1,5 +1,7 @@
 #include "steps/plan.h"
 
+#include <algorithm>
+
 namespace pilvi::compute_agent {
 namespace {
 
@@ -46,13 +48,30 @@ Decision keep_stopped(const PlanInput& in) {
     return {Action::none, "stopped", ""};
 }
 
+// The guest runs with the ports that it shall have, or what is next to that. A guest that does not let go of a port is asked again.
+Decision keep_plugged(const PlanInput& in) {
+    const Decision done{Action::none, "running", ""};
+    if (!in.domain.ports) return done;
+    const std::vector<std::string>& plugged = *in.domain.ports;
+    for (const DesiredPort& port : in.desired.ports)
+        if (std::find(plugged.begin(), plugged.end(), port.id) == plugged.end())
+            return {.action = Action::attach_port, .state = "running", .step = "", .port_id = port.id};
+    for (const std::string& id : plugged) {
+        if (std::any_of(in.desired.ports.begin(), in.desired.ports.end(), [&](const DesiredPort& port) { return port.id == id; })) continue;
+        const auto asked = in.record.unplugging.find(id);
+        if (asked == in.record.unplugging.end() || in.now - asked->second >= ask_again)
+            return {.action = Action::detach_port, .state = "running", .step = "", .port_id = id};
+    }
+    return done;
+}
+
 Decision keep_running(const PlanInput& in) {
     const Record& r = in.record;
     const bool launched = !r.launched_epoch.empty();
     switch (in.domain.power) {
         case Power::running:
             if (r.launched_epoch != in.epoch || r.off_generation || r.shutdown_since) return {Action::note_running, "running", "run"};
-            return {Action::none, "running", ""};
+            return keep_plugged(in);
         case Power::paused:
             if (in.domain.blocked) return {Action::none, "paused", ""};
             if (r.ever_ran || in.desired.vif_plugged) return {Action::resume, "building", "run"};

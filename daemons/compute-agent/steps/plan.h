@@ -25,6 +25,8 @@ enum class Action {
     begin_restart,  // of task `task_id`
     finish_restart,
     finish_task,  // with `text` as its error
+    attach_port,  // `port_id`, into the guest that runs
+    detach_port,
 };
 
 struct Decision {
@@ -34,6 +36,7 @@ struct Decision {
     std::string task_id = {};
     bool soft = false;      // begin_restart
     std::string text = {};  // finish_task
+    std::string port_id = {};
     bool operator==(const Decision&) const = default;
 };
 

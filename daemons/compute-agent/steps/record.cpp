@@ -18,6 +18,8 @@ std::optional<std::int64_t> optional_integer(const json::object& o, std::string_
 json::object to_json(const Record& r) {
     json::object tasks;
     for (const auto& [id, result] : r.tasks) tasks[id] = result.error;
+    json::object unplugging;
+    for (const auto& [id, asked] : r.unplugging) unplugging[id] = asked;
     json::value restart = nullptr;
     if (r.restart)
         restart =
@@ -34,6 +36,7 @@ json::object to_json(const Record& r) {
             {"error_reason", r.error_reason},
             {"restart", std::move(restart)},
             {"tasks", std::move(tasks)},
+            {"unplugging", std::move(unplugging)},
             {"base", r.base},
             {"base_format", r.base_format}};
 }
@@ -59,6 +62,8 @@ Record record_from(const json::object& o) {
     }
     for (const auto& [id, error] : object_or_empty(o, "tasks"))
         if (error.is_string()) r.tasks[std::string(id)] = {str(error.as_string())};
+    for (const auto& [id, asked] : object_or_empty(o, "unplugging"))
+        if (asked.is_int64()) r.unplugging[std::string(id)] = asked.as_int64();
     r.base = string_or(o, "base");
     r.base_format = string_or(o, "base_format");
     return r;

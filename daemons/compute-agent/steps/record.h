@@ -37,7 +37,8 @@ struct Record {
     std::string error_reason;
     std::optional<Restart> restart;
     std::map<std::string, TaskResult> tasks;
-    std::string base;  // file name in _base that the disk is an overlay of, "" for none
+    std::map<std::string, Micros> unplugging;  // ports that the guest was asked to let go of, and when
+    std::string base;                          // file name in _base that the disk is an overlay of, "" for none
     std::string base_format;
     bool operator==(const Record&) const = default;
 };

@@ -243,12 +243,35 @@ void Servers::act(Current& c, const Decision& decision) {
         case Action::finish_task:
             r.tasks[decision.task_id] = {decision.text};
             break;
+        case Action::attach_port:
+        case Action::detach_port:
+            change_ports(c, decision);
+            break;
         case Action::build:
         case Action::none:
         case Action::wait:
             return;
     }
     save(c);
+}
+
+// A port that the guest does not take or give is no fault of the server: it is tried again.
+void Servers::change_ports(Current& c, const Decision& decision) {
+    std::erase_if(c.record.unplugging,
+                  [&](const auto& asked) { return std::find(c.domain.ports->begin(), c.domain.ports->end(), asked.first) == c.domain.ports->end(); });
+    try {
+        if (decision.action == Action::detach_port) {
+            c.record.unplugging[decision.port_id] = clock_();
+            hypervisor_.detach_port(c.desired.id, decision.port_id);
+            return;
+        }
+        const DomainSpec spec = domain_spec(c);
+        for (const PortSpec& port : spec.ports)
+            if (port.id == decision.port_id) hypervisor_.attach_port(spec, port);
+    } catch (const Error& error) {
+        save(c);
+        throw Error(Errc::unavailable, error.message());
+    }
 }
 
 void Servers::restart(Current& c, const Decision& decision) {

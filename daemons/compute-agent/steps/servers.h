@@ -64,6 +64,7 @@ private:
     bool build(Current& c);
     void start(Current& c);
     void restart(Current& c, const Decision& decision);
+    void change_ports(Current& c, const Decision& decision);
     void remove(const std::string& id, const std::vector<DesiredPort>& ports);
     void fail(Current& c, const Decision& decision, const std::string& reason);
     void refresh(Current& c);

@@ -224,6 +224,17 @@ TEST_CASE("a guest boots to its ready line, stops, starts, reboots and goes") {
     CHECK(trim(shell_free({"/usr/bin/ovs-vsctl", "get", "Interface", "tap" + guest.port.substr(0, 11), "external_ids:iface-id"})) ==
           "\"" + guest.port + "\"");
     agent([&](Agent& a) {
+        MESSAGE("a second port is plugged in and out");
+        const std::string other_port = new_uuid();
+        json::object more = guest.desired("running", 2);
+        more["ports"].as_array().push_back(json::object{{"id", other_port}, {"mac", "fa:16:3e:00:00:02"}, {"mtu", 1450}});
+        const auto plugged = [&](std::vector<std::string> ids) {
+            return [&a, &guest, ids](const json::object&) { return a.hypervisor().look(guest.id).ports == ids; };
+        };
+        a.until(set_of({more}), "running", plugged({guest.port, other_port}));
+        REQUIRE(taps().size() == 2);
+        a.until(set_of({guest.desired("running", 2)}), "running", plugged({guest.port}));
+        REQUIRE(taps().size() == 1);
         MESSAGE("stop by ACPI");
         const auto begin = std::chrono::steady_clock::now();
         a.until(set_of({guest.desired("stopped", 3)}), "stopped");

@@ -112,6 +112,7 @@ TEST_CASE("the record comes back as it was") {
     r.restart = Restart{"t", true, 7, 12};
     r.tasks["a"] = {"failed"};
     r.tasks["b"] = {};
+    r.unplugging["p"] = 17;
     r.base = "x.raw";
     r.base_format = "raw";
     CHECK(record_from(parse_json(to_text(to_json(r))).as_object()) == r);

@@ -38,17 +38,36 @@ class Breakable final : public Hypervisor {
 public:
     Breakable() : inner_(make_fake({})) {}
     HypervisorFacts facts() override { return inner_->facts(); }
-    std::vector<DomainInfo> list() override { return inner_->list(); }
-    DomainInfo look(const std::string& id) override { return inner_->look(id); }
+    std::vector<DomainInfo> list() override {
+        std::vector<DomainInfo> all = inner_->list();
+        for (DomainInfo& info : all)
+            if (info.run >= 0) info.ports = plugged[info.id];
+        return all;
+    }
+    DomainInfo look(const std::string& id) override {
+        DomainInfo info = inner_->look(id);
+        if (info.run >= 0) info.ports = plugged[id];
+        return info;
+    }
     void start_paused(const DomainSpec& spec) override {
         last = spec;
         count();
         if (!start_error.empty()) throw Error(Errc::internal, start_error);
         inner_->start_paused(spec);
+        plugged[spec.id].clear();
+        for (const PortSpec& port : spec.ports) plugged[spec.id].push_back(port.id);
         count();
     }
     void resume(const std::string& id) override {
         around([&] { inner_->resume(id); });
+    }
+    void attach_port(const DomainSpec& spec, const PortSpec& port) override {
+        if (!attach_error.empty()) throw Error(Errc::internal, attach_error);
+        around([&] { plugged[spec.id].push_back(port.id); });
+    }
+    void detach_port(const std::string& id, const std::string& port_id) override {
+        ++detaches;
+        if (!deaf) around([&] { std::erase(plugged[id], port_id); });
     }
     void ask_shutdown(const std::string& id) override {
         if (deaf) return;
@@ -64,7 +83,9 @@ public:
     void on_event(std::function<void()>) override {}
 
     DomainSpec last;
-    std::string start_error;
+    std::string start_error, attach_error;
+    std::map<std::string, std::vector<std::string>> plugged;
+    int detaches = 0;
     bool deaf = false;
     int until_end = -1;
 
@@ -267,6 +288,42 @@ TEST_CASE("a disk image with the wrong bytes is refused") {
     CHECK(string_or(report, "state") == "error");
     CHECK(string_or(report, "reason").find("does not have the checksum") != std::string::npos);
     CHECK(fs::is_empty(node.directory.path() + "/_base"));
+}
+
+TEST_CASE("ports are plugged into and out of a guest that runs") {
+    Node node;
+    const std::string first = "31111111-2222-4333-8444-555555555555", second = "41111111-2222-4333-8444-555555555555";
+    const auto with = [&](std::initializer_list<std::string> ids) {
+        json::object server = node.desired("running");
+        json::array ports;
+        for (const std::string& id : ids) ports.push_back(json::object{{"id", id}, {"mac", "fa:16:3e:00:00:02"}, {"mtu", 1400}});
+        server["ports"] = std::move(ports);
+        return server;
+    };
+    const std::vector<std::string>& plugged = node.hypervisor.plugged[server_id];
+    CHECK(node.state(with({first})) == "running");
+    CHECK(node.state(with({first, second})) == "running");
+    CHECK(plugged == std::vector<std::string>{first, second});
+    CHECK(node.state(with({second})) == "running");
+    CHECK(plugged == std::vector<std::string>{second});
+    // What the hypervisor refuses is tried again; the server is well.
+    node.hypervisor.attach_error = "no free slot";
+    json::object report = node.pass(with({first, second}));
+    CHECK(string_or(report, "state") == "running");
+    CHECK(string_or(report, "reason") == "no free slot");
+    node.hypervisor.attach_error.clear();
+    node.now += 6'000'000;
+    CHECK(node.state(with({first, second})) == "running");
+    CHECK(plugged.size() == 2);
+    // A guest that does not let go is asked again, not at every pass.
+    node.hypervisor.deaf = true;
+    for (int i = 0; i < 3; ++i) CHECK(node.state(with({first})) == "running");
+    CHECK(node.hypervisor.detaches == 2);
+    node.now += 11'000'000;
+    node.hypervisor.deaf = false;
+    CHECK(node.state(with({first})) == "running");
+    CHECK(node.hypervisor.detaches == 3);
+    CHECK(plugged == std::vector<std::string>{first});
 }
 
 TEST_CASE("a hard reboot is done once") {
