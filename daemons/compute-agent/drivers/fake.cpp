@@ -46,6 +46,11 @@ public:
         return none;
     }
 
+    bool knows(const std::string& id) override {
+        const std::lock_guard lock(mutex_);
+        return domains_.contains(id);
+    }
+
     void start_paused(const DomainSpec& spec) override {
         if (options_.start_delay.count() > 0) std::this_thread::sleep_for(options_.start_delay);
         const std::lock_guard lock(mutex_);

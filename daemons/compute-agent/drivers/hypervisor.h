@@ -82,6 +82,8 @@ public:
     virtual std::vector<DomainInfo> list() = 0;
     // One of them; power absent where there is none.
     virtual DomainInfo look(const std::string& id) = 0;
+    // Whether there is any domain of that id, ours or not.
+    virtual bool knows(const std::string& id) = 0;
     // Defines (again) and starts the domain with its processors stopped.
     virtual void start_paused(const DomainSpec& spec) = 0;
     virtual void resume(const std::string& id) = 0;

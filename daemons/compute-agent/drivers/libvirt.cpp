@@ -157,6 +157,11 @@ public:
         return none;
     }
 
+    bool knows(const std::string& id) override {
+        const std::lock_guard lock(mutex_);
+        return look_up(id) != nullptr;
+    }
+
     void start_paused(const DomainSpec& spec) override {
         const std::lock_guard lock(mutex_);
         virConnect* c = connect();

@@ -14,6 +14,11 @@ public:
     std::string datapath_type(const std::string& bridge);
     // Names of the interfaces with external_ids:vm-id=<server id>, which libvirt sets.
     std::vector<std::string> ports_of(const std::string& server_id);
+    // The ports of guests on the bridge: those that say a server and a port and carry that port's name, as libvirt makes them.
+    struct GuestPort {
+        std::string name, server_id;
+    };
+    std::vector<GuestPort> guest_ports(const std::string& bridge);
     void remove_port(const std::string& bridge, const std::string& name);
 
 private:

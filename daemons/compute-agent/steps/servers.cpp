@@ -101,6 +101,7 @@ json::object Servers::pass(const json::object& desired, std::chrono::millisecond
         }
     }
     remove_strays(wanted, domains);
+    remove_stray_ports(wanted);
     if (clock_() - pruned_ > 600'000'000) {
         images_.prune(used_images_, clock_() - options_.keep_images);
         pruned_ = clock_();
@@ -436,6 +437,26 @@ void Servers::remove_strays(const std::set<std::string>& wanted, const std::map<
             log::warning("not removed yet, tried again at the next pass: " + error.message(), {{"INSTANCE_UUID", id}});
         }
     }
+}
+
+// Ports of guests that are neither wanted here nor known to libvirt: a power cut leaves them in Open vSwitch's database. Only what libvirt made for a
+// guest has a server's id and a port's name, and only what is so at two looks is removed.
+void Servers::remove_stray_ports(const std::set<std::string>& wanted) {
+    if (!hypervisor_.needs_storage() || clock_() - ports_looked_ < options_.stray_grace) return;
+    ports_looked_ = clock_();
+    std::set<std::string> now;
+    try {
+        for (const Ovs::GuestPort& port : ovs_.guest_ports(options_.bridge)) {
+            if (wanted.contains(port.server_id) || hypervisor_.knows(port.server_id)) continue;
+            now.insert(port.name);
+            if (!stray_ports_.contains(port.name)) continue;
+            log::warning("the guest of this port is gone: " + port.name + " is removed", {{"INSTANCE_UUID", port.server_id}});
+            ovs_.remove_port(options_.bridge, port.name);
+        }
+    } catch (const Error& error) {
+        log::warning("ports of guests that are gone could not be looked for, it is tried again: " + error.message());
+    }
+    stray_ports_ = std::move(now);
 }
 
 // virtlogd bounds the log where it runs; this holds where it does not. QEMU appends, so the file may be cut under it.

@@ -70,6 +70,7 @@ private:
     void refresh(Current& c);
     void save(const Current& c);
     void remove_strays(const std::set<std::string>& wanted, const std::map<std::string, DomainInfo>& domains);
+    void remove_stray_ports(const std::set<std::string>& wanted);
     void bound_console(const std::string& id) const;
     DomainSpec domain_spec(const Current& c);
     bool userspace_datapath();
@@ -87,7 +88,9 @@ private:
     const Clock clock_;
     Usage usage_;
     std::map<std::string, Micros> strays_;  // when each was first seen
-    std::map<std::string, Micros> retry_;   // a server whose last try met something that passes
+    std::set<std::string> stray_ports_;     // at the last look
+    Micros ports_looked_ = 0;
+    std::map<std::string, Micros> retry_;  // a server whose last try met something that passes
     std::map<std::string, std::string> last_trouble_;
     std::set<std::string> used_images_;
     Micros pruned_ = 0;

@@ -24,9 +24,12 @@ public:
     CommandResult run(const Command& command) override {
         if (command.argv[0] != "/usr/bin/ovs-vsctl") return system_.run(command);
         calls.push_back(command.argv.back());
+        if (command.argv[2] == "list-ports") return {.status = 0, .out = on_bridge, .err = {}};
+        if (calls.back() == "Interface") return {.status = 0, .out = interfaces, .err = {}};
         return {.status = 0, .out = command.argv[2] == "--format=json" ? R"({"data": [["tap1"]], "headings": ["name"]})" : "netdev\n", .err = {}};
     }
     std::vector<std::string> calls;
+    std::string on_bridge, interfaces = R"({"data": []})";
 
 private:
     SystemCommandRunner system_;
@@ -61,6 +64,7 @@ public:
     void resume(const std::string& id) override {
         around([&] { inner_->resume(id); });
     }
+    bool knows(const std::string& id) override { return id == foreign || inner_->knows(id); }
     void attach_port(const DomainSpec& spec, const PortSpec& port) override {
         if (!attach_error.empty()) throw Error(Errc::internal, attach_error);
         around([&] { plugged[spec.id].push_back(port.id); });
@@ -86,6 +90,7 @@ public:
     std::string start_error, attach_error;
     std::map<std::string, std::vector<std::string>> plugged;
     int detaches = 0;
+    std::string foreign;  // a domain that is not ours
     bool deaf = false;
     int until_end = -1;
 
@@ -324,6 +329,34 @@ TEST_CASE("ports are plugged into and out of a guest that runs") {
     CHECK(node.state(with({first})) == "running");
     CHECK(node.hypervisor.detaches == 3);
     CHECK(plugged == std::vector<std::string>{first});
+}
+
+TEST_CASE("ports of guests that are gone are removed, others stay") {
+    Node node;
+    const std::string gone = "51111111-2222-4333-8444-555555555555", other = "61111111-2222-4333-8444-555555555555";
+    const auto port = [](const std::string& name, const std::string& id, const std::string& server) {
+        return R"([")" + name + R"(", ["map", [["iface-id", ")" + id + R"("], ["vm-id", ")" + server + R"("]]]])";
+    };
+    node.hypervisor.foreign = other;
+    node.runner.on_bridge = "tapaaaaaaaa-bb\ntapbbbbbbbb-bb\ntapcccccccc-bb\ntapdddddddd-bb\nmine\n";
+    node.runner.interfaces = R"({"data": [)" + port("tapaaaaaaaa-bb", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee", gone) + "," +
+                             port("tapbbbbbbbb-bb", "bbbbbbbb-bbbb-4ccc-8ddd-eeeeeeeeeeee", other) + "," +      // libvirt knows it
+                             port("tapcccccccc-bb", "cccccccc-bbbb-4ccc-8ddd-eeeeeeeeeeee", server_id) + "," +  // wanted
+                             port("tapeeeeeeee-bb", "eeeeeeee-bbbb-4ccc-8ddd-eeeeeeeeeeee", gone) + "," +       // on another bridge
+                             port("mine", "ffffffff-bbbb-4ccc-8ddd-eeeeeeeeeeee", gone) +                       // not a name that libvirt was given
+                             R"(, ["tapdddddddd-bb", ["map", []]]]})";
+    const auto removed = [&] {
+        std::vector<std::string> out;
+        for (const std::string& call : node.runner.calls)
+            if (call.starts_with("tap") || call == "mine") out.push_back(call);
+        return out;
+    };
+    CHECK(node.state(node.desired("running")) == "running");
+    CHECK(node.state(node.desired("running")) == "running");
+    CHECK(removed().empty());  // seen once
+    node.now += 31'000'000;
+    CHECK(node.state(node.desired("running")) == "running");
+    CHECK(removed() == std::vector<std::string>{"tapaaaaaaaa-bb"});
 }
 
 TEST_CASE("a hard reboot is done once") {
