@@ -47,6 +47,8 @@ int load_metadefs(const Access& access, const MetadefOptions& options);
 
 // Runs pilvi-identity bootstrap with this node's credentials, as identity's own user where we are root. Does not return where that works.
 int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments);
+// Runs another subcommand of pilvi-identity, as identity's own user where we are root. Does not return where that works.
+int identity_command(const std::string& name);
 // Makes the credentials of a node where they are missing.
 int setup();
 

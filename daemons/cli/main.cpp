@@ -18,6 +18,7 @@ struct CommandLine {
     DoctorOptions doctor;
     MetadefOptions metadefs;
     std::vector<std::string> bootstrap_arguments;
+    std::string identity_command;
     std::optional<int> wait_seconds;
     int (*run)(CommandLine&) = nullptr;
 };
@@ -61,6 +62,21 @@ void add_identity(CLI::App& app, CommandLine& line) {
         line.bootstrap_arguments = command->remaining();
         line.run = [](CommandLine& l) { return identity_bootstrap(l.access, l.bootstrap_arguments); };
     });
+    constexpr std::pair<const char*, const char*> keys[] = {
+        {"fernet-setup", "Makes the keys of Fernet tokens where there are none"},
+        {"fernet-rotate", "A new key for Fernet tokens; those that were issued stay good"},
+        {"jws-setup", "Makes the keys of JWS tokens where there are none"},
+        {"jws-rotate", "A new key for JWS tokens; those that were issued stay good"},
+        {"credential-setup", "Makes the keys that seal stored secrets where there are none"},
+        {"credential-migrate", "Seals every stored secret with the newest key"},
+        {"credential-rotate", "A new key for stored secrets, and seals all of them with it"},
+        {"token-flush", "Says why there is nothing to flush"},
+    };
+    for (const auto& [name, description] : keys)
+        identity->add_subcommand(name, description)->callback([&line, command = std::string(name)] {
+            line.identity_command = command;
+            line.run = [](CommandLine& l) { return identity_command(l.identity_command); };
+        });
 }
 
 void add_image(CLI::App& app, CommandLine& line) {

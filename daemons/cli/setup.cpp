@@ -1,3 +1,4 @@
+#include <grp.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -25,6 +26,15 @@ constexpr const char* identity_program = "/usr/libexec/pilvi/pilvi-identity";
     throw Error(Errc::internal, arguments[0] + " cannot be executed: " + std::strerror(errno));
 }
 
+// What the daemon writes and reads is its user's: files that root makes would lock it out.
+void become_identity() {
+    if (::geteuid() != 0) return;
+    const passwd* user = ::getpwnam("pilvi-identity");
+    if (!user) return;
+    if (::initgroups(user->pw_name, user->pw_gid) != 0 || ::setgid(user->pw_gid) != 0 || ::setuid(user->pw_uid) != 0)
+        throw Error(Errc::internal, std::string("cannot become pilvi-identity: ") + std::strerror(errno));
+}
+
 }  // namespace
 
 int setup() { execute({setup_program}); }
@@ -43,6 +53,11 @@ int identity_bootstrap(const Access& access, const std::vector<std::string>& arg
         }
     }
     execute(std::move(argv));
+}
+
+int identity_command(const std::string& name) {
+    become_identity();
+    execute({identity_program, name});
 }
 
 }  // namespace pilvi::cli

@@ -11,6 +11,10 @@ namespace {
 
 constexpr Setting table[] = {
     {"listen.port", SettingKind::integer, "5000", "TCP port; 0 picks a free one and prints it.", 0, 65535},
+    {"listen.admin_port", SettingKind::integer, "0",
+     "A second TCP port, 35357 for clients of the time when administrators had one of their own; 0: none. Where systemd hands over the sockets, its "
+     "socket unit has it.",
+     0, 65535},
     {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/identity/identity.sqlite",
      "sqlite:FILE, or postgresql://USER:PASSWORD@HOST/DATABASE."},
     {"fernet.directory", SettingKind::text, "/var/lib/pilvi/identity/fernet-keys",
@@ -18,6 +22,10 @@ constexpr Setting table[] = {
     {"credential.directory", SettingKind::text, "",
      "Key repository that seals stored credentials, whose keys stay; credential-keys beside fernet.directory where it is empty."},
     {"fernet.max_active_keys", SettingKind::integer, "3", "Keys left after a rotation, the staged one included.", 3, 1000},
+    {"jws.directory", SettingKind::text, "/var/lib/pilvi/identity/jws-keys",
+     "Key repository of JWS tokens: private/private.pem signs, public/*.pem verify (ES256)."},
+    {"jws.max_active_keys", SettingKind::integer, "4", "Public keys left after a rotation, the staged one included.", 3, 1000},
+    {"token.provider", SettingKind::text, "fernet", "What tokens are issued as: fernet or jws. Those of the other kind stay good."},
     {"token.lifetime", SettingKind::seconds, "3600", "How long a token is valid, in seconds.", 10, 604'800},
     {"receipt.lifetime", SettingKind::seconds, "300", "How long a login by several factors may take, in seconds.", 10, 86'400},
     {"token.expired_window", SettingKind::seconds, "172800", "How long after its end a service may still validate a token (?allow_expired).", 0,
@@ -91,6 +99,21 @@ Options options_of(const Config& config) {
     return {.strict_limits = model == "strict_two_level", .compliance = compliance_of(config)};
 }
 
+void App::reload_keys() {
+    keys.reload();
+    credential_keys.reload();
+    jws_keys.reload();
+    tokens.forget();
+}
+
+bool App::reload_changed_keys() {
+    bool changed = keys.reload_if_changed();
+    changed = credential_keys.reload_if_changed() || changed;
+    changed = jws_keys.reload_if_changed() || changed;
+    if (changed) tokens.forget();
+    return changed;
+}
+
 std::string App::seal(std::string_view text) const { return fernet_seal(credential_keys.keys()->front(), tokens.now() / 1'000'000, text); }
 
 std::string App::unseal(std::string_view sealed) const {
@@ -113,9 +136,16 @@ api::ServiceSpec service_spec() {
                       &endpoint_resource, &credential_resource, &consumer_resource, &identity_provider_resource, &protocol_resource,
                       &mapping_resource, &service_provider_resource, &policy_resource, &endpoint_group_resource, &registered_limit_resource,
                       &limit_resource},
-        .routes = {version_routes(), auth_routes(), project_tag_routes(), user_routes(), group_routes(), grant_routes(), assignment_routes(),
-                   implied_role_routes(), region_routes(), application_credential_routes(), credential_routes(), revocation_routes(), trust_routes(),
-                   oauth_routes(), ec2_token_routes(), endpoint_policy_routes(), endpoint_filter_routes(), limit_routes(), domain_config_routes()},
+        .routes = {version_routes(),         auth_routes(),
+                   project_tag_routes(),     user_routes(),
+                   group_routes(),           grant_routes(),
+                   assignment_routes(),      implied_role_routes(),
+                   region_routes(),          application_credential_routes(),
+                   credential_routes(),      revocation_routes(),
+                   trust_routes(),           oauth_routes(),
+                   ec2_token_routes(),       v2_routes(),
+                   endpoint_policy_routes(), endpoint_filter_routes(),
+                   limit_routes(),           domain_config_routes()},
         .rules = {rules, trust_rules()},
     };
 }

@@ -30,23 +30,36 @@ struct App {
     Store& store;
     PasswordHasher hasher;
     KeyRing keys, credential_keys;
+    JwsKeyRing jws_keys;
     Tokens tokens;
     Revocations revocations{tokens};
     Options options;
     Micros receipt_lifetime = 300'000'000;
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
-        Clock clock = now_micros)
-        : store(store_), hasher(cost), keys(token_keys), credential_keys(sealing_keys), tokens(store_, keys, token_settings_, std::move(clock)) {}
+        Clock clock = now_micros, const JwsRepository& jws = JwsRepository(""), bool issue_jws = false)
+        : store(store_),
+          hasher(cost),
+          keys(token_keys),
+          credential_keys(sealing_keys),
+          jws_keys(jws),
+          tokens(store_, keys, token_settings_, std::move(clock)) {
+        tokens.use_jws(jws_keys, issue_jws);
+    }
     // Text for the database that only the credential keys open. unseal: Error(internal) where the key is gone.
     std::string seal(std::string_view text) const;
     std::string unseal(std::string_view sealed) const;
     // After a rotation: tokens of a key that is gone are no good any more. Throws where a repository is broken; the old keys stay then.
-    void reload_keys() {
-        keys.reload();
-        credential_keys.reload();
-        tokens.forget();
-    }
+    void reload_keys();
+    // The same where a repository was changed. True where one was.
+    bool reload_changed_keys();
 };
+
+// Columns that are sealed: what a rotation of the credential keys seals anew.
+struct SealedColumn {
+    std::string_view table, column;
+};
+inline constexpr SealedColumn sealed_columns[] = {
+    {"credentials", "blob"}, {"oauth_consumers", "secret"}, {"oauth_request_tokens", "secret"}, {"oauth_access_tokens", "secret"}};
 
 // The API: style, resources, routes, rules.
 api::ServiceSpec service_spec();

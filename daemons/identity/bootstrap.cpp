@@ -247,13 +247,4 @@ int run_bootstrap(const Config& config, const std::vector<std::string>& argument
     return 0;
 }
 
-int run_fernet_rotate(const Config& config, const std::vector<std::string>& arguments) {
-    if (!arguments.empty()) throw Error(Errc::bad_request, "fernet-rotate takes no arguments");
-    const std::string directory = config.text("fernet.directory");
-    const KeyRepository repository(directory);
-    if (!repository.initialize()) repository.rotate(static_cast<int>(config.integer("fernet.max_active_keys")));
-    std::printf("%zu keys in %s\n", repository.load().size(), directory.c_str());
-    return 0;
-}
-
 }  // namespace pilvi::identity

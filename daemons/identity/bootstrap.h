@@ -29,7 +29,4 @@ std::vector<std::string> bootstrap(Store& store, const PasswordHasher& hasher, c
 // pilvi-identity bootstrap [--admin-password-file FILE] [--service-password-file USER=FILE]... [--host HOST] [--region REGION] [--endpoint TYPE=URL]...
 // Without --admin-password-file the credential admin-password is read.
 int run_bootstrap(const Config& config, const std::vector<std::string>& arguments);
-// pilvi-identity fernet-rotate: the running daemon reads the keys again on SIGHUP.
-int run_fernet_rotate(const Config& config, const std::vector<std::string>& arguments);
-
 }  // namespace pilvi::identity

@@ -2,7 +2,7 @@
 #include <sys/stat.h>
 
 #include "app.h"
-#include "bootstrap.h"
+#include "commands.h"
 #include "log/log.h"
 #include "service/service.h"
 
@@ -16,17 +16,26 @@ void serve(Daemon& daemon) {
     if (token_keys.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
     sealing_keys.initialize();
     const auto store = identity::open_store(config);
-    identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config));
+    const std::string provider = config.text("token.provider");
+    if (provider != "fernet" && provider != "jws") throw Error(Errc::bad_request, "token.provider is fernet or jws, not '" + provider + "'");
+    const identity::JwsRepository jws_keys(config.text("jws.directory"));
+    if (provider == "jws" && jws_keys.initialize()) log::notice("made a new JWS key repository in " + config.text("jws.directory"));
+    identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config), now_micros, jws_keys,
+                      provider == "jws");
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     app.options = identity::options_of(config);
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     service.policy().enforce_scope(config.boolean("policy.enforce_scope"));
     if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
     identity::Announcing announcing(service, app.tokens, app.revocations);
-    app.revocations.attach(daemon.serve(announcing));
+    http::Server& server = daemon.serve(announcing);
+    if (const auto port = config.integer("listen.admin_port")) server.listen(config.text("listen.address"), static_cast<int>(port));
+    app.revocations.attach(server, [&] {
+        if (app.reload_changed_keys()) log::notice("read the keys again: a repository was changed");
+    });
     daemon.run({}, [&] {
         app.reload_keys();
-        log::notice("read the Fernet keys again");
+        log::notice("read the keys again");
     });
 }
 
@@ -35,5 +44,5 @@ void serve(Daemon& daemon) {
 int main(int argc, char** argv) {
     ::umask(0077);
     const DaemonSpec spec{"identity", "Identity service: tokens, users, projects, roles, the service catalogue (Keystone v3).", identity::settings};
-    return daemon_main(argc, argv, spec, &serve, {{"bootstrap", &identity::run_bootstrap}, {"fernet-rotate", &identity::run_fernet_rotate}});
+    return daemon_main(argc, argv, spec, &serve, identity::commands());
 }

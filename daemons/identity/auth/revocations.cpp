@@ -24,10 +24,10 @@ struct Revocations::Poll {
     ~Poll() { owner.left(listener, number); }
 };
 
-void Revocations::attach(http::Server& server) {
+void Revocations::attach(http::Server& server, std::function<void()> also) {
     server_ = &server;
     tokens_.watch([this] { server_->wake(changed_topic); });
-    looking_ = std::jthread([this](const std::stop_token& stop) {
+    looking_ = std::jthread([this, also = std::move(also)](const std::stop_token& stop) {
         std::mutex mutex;
         std::condition_variable_any sleeping;
         std::unique_lock lock(mutex);
@@ -35,8 +35,9 @@ void Revocations::attach(http::Server& server) {
             if (stop.stop_requested()) return;
             try {
                 tokens_.look_for_foreign_changes();
+                if (also) also();
             } catch (const std::exception& error) {
-                log::warning(std::string("cannot look for writes of other processes: ") + error.what() + "; trying again");
+                log::warning(std::string("cannot look for what other processes changed: ") + error.what() + "; trying again");
             }
         }
     });

@@ -3,6 +3,7 @@
 // all of them have heard of it.
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,8 +19,8 @@ namespace pilvi::identity {
 class Revocations {
 public:
     explicit Revocations(Tokens& tokens) : tokens_(tokens) {}
-    // From now on parked listeners are woken, also by what other processes write (looked for twice a second).
-    void attach(http::Server& server);
+    // From now on parked listeners are woken, also by what other processes write (looked for twice a second, and `also` is called then).
+    void attach(http::Server& server, std::function<void()> also = {});
     ~Revocations();
 
     // The answer to GET /v3/OS-PILVI/revocations: {"revision": N}. Parks while `known` is the present revision, for `wait` (at most 60 s).

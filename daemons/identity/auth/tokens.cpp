@@ -296,6 +296,22 @@ void Tokens::keep(const std::string& text, std::shared_ptr<const Token> token, s
     cache_.insert_or_assign(text, Cached{std::move(token), epoch});
 }
 
+std::string Tokens::seal(std::int64_t created_at, const Payload& payload) const {
+    if (!issue_jws_) return fernet_seal(keys_.keys()->front(), created_at, pack_payload(payload));
+    const auto keys = jws_->keys();
+    if (!keys->signing) throw Error(Errc::internal, "there is no key that signs tokens");
+    return jws_seal(*keys->signing, created_at, payload);
+}
+
+// Either kind, whichever is issued: a change of provider ends no token.
+std::optional<JwsMessage> Tokens::open(std::string_view text) const {
+    if (text.find('.') != text.npos) return jws_ ? jws_open(jws_->keys()->verifying, text) : std::nullopt;
+    const auto message = fernet_open(*keys_.keys(), text);
+    if (!message) return std::nullopt;
+    auto payload = unpack_payload(message->text);
+    return payload ? std::optional(JwsMessage{message->created_at, std::move(*payload)}) : std::nullopt;
+}
+
 std::shared_ptr<const Token> Tokens::find(std::string_view text, Micros window) {
     look_for_foreign_changes();
     const std::uint64_t epoch = epoch_.load();
@@ -309,11 +325,9 @@ std::shared_ptr<const Token> Tokens::find(std::string_view text, Micros window) 
             return now < token->payload.expires_at + window ? token : nullptr;
         }
     }
-    const auto message = fernet_open(*keys_.keys(), text);
-    if (!message) return nullptr;
-    const auto payload = unpack_payload(message->text);
-    if (!payload || now >= payload->expires_at + window) return nullptr;
-    auto token = store_.read([&](Tx& tx) { return make(tx, *payload, message->created_at * second); });
+    const auto message = open(text);
+    if (!message || now >= message->payload.expires_at + window) return nullptr;
+    auto token = store_.read([&](Tx& tx) { return make(tx, message->payload, message->created_at * second); });
     if (token) keep(key, token, epoch);
     return token;
 }
@@ -328,6 +342,7 @@ std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
     const std::uint64_t epoch = epoch_.load();
     const Micros now = clock_();
     if (payload.expires_at == 0) payload.expires_at = now + settings_.lifetime;
+    if (issue_jws_) payload.expires_at = payload.expires_at / second * second;  // all that its claims can say
     payload.audit_ids.insert(payload.audit_ids.begin(), new_audit_id());
     std::int64_t created_at = now / second;
     auto token = store_.read([&](Tx& tx) -> std::shared_ptr<const Token> {
@@ -338,7 +353,7 @@ std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
         return make(tx, payload, created_at * second);
     });
     if (!token) return std::nullopt;
-    Issued issued{fernet_seal(keys_.keys()->front(), created_at, pack_payload(payload)), std::move(token)};
+    Issued issued{seal(created_at, payload), std::move(token)};
     keep(issued.text, issued.token, epoch);
     return issued;
 }

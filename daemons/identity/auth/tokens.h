@@ -11,6 +11,7 @@
 
 #include "auth/directory.h"
 #include "base/time.h"
+#include "domain/jws.h"
 #include "domain/key_repository.h"
 #include "domain/payload.h"
 #include "identity/identity.h"
@@ -39,6 +40,11 @@ struct Token {
 class Tokens final : public Authenticator {
 public:
     Tokens(Store& store, const KeyRing& keys, TokenSettings settings = {}, Clock clock = now_micros);
+    // Tokens of these keys are good, too; with `issue` new ones are of them.
+    void use_jws(const JwsKeyRing& keys, bool issue) {
+        jws_ = &keys;
+        issue_jws_ = issue;
+    }
     // nullptr: not a token of ours, ended (more than `window` ago), revoked, or its user, project or roles are gone.
     std::shared_ptr<const Token> find(std::string_view text, Micros window = 0);
     // For this daemon's own API.
@@ -74,12 +80,16 @@ private:
         std::uint64_t epoch;
     };
     void saw(std::int64_t revision);
+    std::string seal(std::int64_t created_at, const Payload& payload) const;
+    std::optional<JwsMessage> open(std::string_view text) const;
     std::shared_ptr<const Token> make(Tx& tx, const Payload& payload, Micros issued_at);
     std::shared_ptr<const std::string> catalog(Tx& tx, const Context& who);
     void keep(const std::string& text, std::shared_ptr<const Token> token, std::uint64_t epoch);
 
     Store& store_;
     const KeyRing& keys_;
+    const JwsKeyRing* jws_ = nullptr;
+    bool issue_jws_ = false;
     TokenSettings settings_;
     Clock clock_;
     std::atomic<std::uint64_t> epoch_{1};    // of this process: a change drops every cached entry

@@ -1,6 +1,7 @@
 #include "domain/key_repository.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -24,13 +25,30 @@ std::vector<int> KeyRepository::numbers() const {
     return found;
 }
 
-void KeyRepository::write_key(int number) const { write_file(file(number), fernet_key_text(new_fernet_key()), 0600); }
+void own_like_directory(const std::string& file) {
+    struct stat directory {};
+    if (::geteuid() != 0 || ::stat(fs::path(file).parent_path().c_str(), &directory) != 0) return;
+    if (::lchown(file.c_str(), directory.st_uid, directory.st_gid) != 0)
+        throw Error(Errc::internal, "cannot give " + file + " to the owner of its directory");
+}
+
+void KeyRepository::write_key(int number) const {
+    write_file(file(number), fernet_key_text(new_fernet_key()), 0600);
+    own_like_directory(file(number));
+}
+
+fs::file_time_type KeyRepository::changed_at() const {
+    std::error_code failed;
+    const auto at = fs::last_write_time(directory_, failed);
+    return failed ? fs::file_time_type{} : at;
+}
 
 bool KeyRepository::initialize() const {
     std::error_code failed;
     fs::create_directories(directory_, failed);
     if (failed) throw Error(Errc::internal, "cannot make the key repository " + directory_ + ": " + failed.message());
     ::chmod(directory_.c_str(), 0700);
+    own_like_directory(directory_);
     if (!numbers().empty()) return false;
     write_key(0);
     write_key(1);
@@ -49,12 +67,17 @@ void KeyRepository::rotate(int most_active) const {
     fs::rename(file(0), file(primary), failed);
     if (failed) throw Error(Errc::internal, "cannot promote the staged key in " + directory_ + ": " + failed.message());
     write_key(0);
-    old.erase(old.begin());                                                    // was staged
-    const auto keep = static_cast<std::size_t>(std::max(most_active, 3) - 2);  // besides the new primary and the staged one
-    while (old.size() > keep) {
-        fs::remove(file(old.front()), failed);
-        if (failed) throw Error(Errc::internal, "cannot remove the key " + file(old.front()) + ": " + failed.message());
-        old.erase(old.begin());
+    prune(most_active);
+}
+
+void KeyRepository::prune(int most_active) const {
+    std::vector<int> old = numbers();
+    const auto keep = static_cast<std::size_t>(std::max(most_active, 3));
+    for (std::size_t i = old.front() == 0 ? 1 : 0; i < old.size() && old.size() > keep;) {
+        std::error_code failed;
+        fs::remove(file(old[i]), failed);
+        if (failed) throw Error(Errc::internal, "cannot remove the key " + file(old[i]) + ": " + failed.message());
+        old.erase(old.begin() + static_cast<std::ptrdiff_t>(i));
     }
 }
 
@@ -72,9 +95,20 @@ std::vector<FernetKey> KeyRepository::load() const {
 }
 
 void KeyRing::reload() {
+    const auto at = repository_.changed_at();
     auto fresh = std::make_shared<const std::vector<FernetKey>>(repository_.load());
     const std::lock_guard lock(mutex_);
     keys_ = std::move(fresh);
+    read_at_ = at;
+}
+
+bool KeyRing::reload_if_changed() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (repository_.changed_at() == read_at_) return false;
+    }
+    reload();
+    return true;
 }
 
 std::shared_ptr<const std::vector<FernetKey>> KeyRing::keys() const {

@@ -97,5 +97,6 @@ std::span<const api::Route> endpoint_policy_routes();
 std::span<const api::Route> endpoint_filter_routes();
 std::span<const api::Route> limit_routes();
 std::span<const api::Route> domain_config_routes();
+std::span<const api::Route> v2_routes();
 
 }  // namespace pilvi::identity
