@@ -54,13 +54,6 @@ struct App {
     bool reload_changed_keys();
 };
 
-// Columns that are sealed: what a rotation of the credential keys seals anew.
-struct SealedColumn {
-    std::string_view table, column;
-};
-inline constexpr SealedColumn sealed_columns[] = {
-    {"credentials", "blob"}, {"oauth_consumers", "secret"}, {"oauth_request_tokens", "secret"}, {"oauth_access_tokens", "secret"}};
-
 // The API: style, resources, routes, rules.
 api::ServiceSpec service_spec();
 

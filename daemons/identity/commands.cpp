@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "app.h"
+#include "base/text.h"
 #include "bootstrap.h"
 
 namespace pilvi::identity {
@@ -62,20 +63,35 @@ int credential_setup(const Config& config, const Arguments& arguments) {
     return say(made, directory, repository.load().size());
 }
 
-// Seals everything with the primary key. Rows that change meanwhile are left: the daemon sealed them with a key that stays.
+// Columns that are sealed, and what names a row.
+struct Sealed {
+    std::string_view table, column, condition;
+    std::vector<std::string> key;
+};
+const Sealed sealed_columns[] = {
+    {"credentials", "blob", "1 = 1", {"id"}},
+    {"oauth_consumers", "secret", "1 = 1", {"id"}},
+    {"oauth_request_tokens", "secret", "1 = 1", {"id"}},
+    {"oauth_access_tokens", "secret", "1 = 1", {"id"}},
+    {"domain_options", "value", "sensitive = 1", {"domain_id", "group_name", "option_name"}},
+};
+
+// Seals everything with the primary key, in one transaction.
 std::size_t seal_anew(Store& store, const std::vector<FernetKey>& keys) {
     std::size_t count = 0;
     const std::int64_t now = now_micros() / 1'000'000;
     store.write([&](Tx& tx) {
         count = 0;
-        for (const SealedColumn& sealed : sealed_columns) {
-            const std::string table(sealed.table), column(sealed.column);
-            for (const Row& row : tx.query("SELECT id, " + column + " FROM " + table)) {
-                const auto opened = fernet_open(keys, row.at(1).text(), 262'144);
+        for (const Sealed& sealed : sealed_columns) {
+            const std::string table(sealed.table), column(sealed.column), condition(sealed.condition);
+            for (const Row& row : tx.query("SELECT " + column + ", " + join(sealed.key, ", ") + " FROM " + table + " WHERE " + condition)) {
+                const auto opened = fernet_open(keys, row.at(0).text(), 262'144);
                 if (!opened)
                     throw Error(Errc::internal,
-                                table + " " + row.at(0).text() + " is sealed with a key that is not in the repository; nothing was changed");
-                tx.exec("UPDATE " + table + " SET " + column + " = ? WHERE id = ?", {fernet_seal(keys.front(), now, opened->text), row.at(0).text()});
+                                table + " " + row.at(1).text() + " is sealed with a key that is not in the repository; nothing was changed");
+                Values values{fernet_seal(keys.front(), now, opened->text)};
+                for (std::size_t i = 0; i < sealed.key.size(); ++i) values.push_back(row.at(i + 1));
+                tx.exec("UPDATE " + table + " SET " + column + " = ? WHERE " + join(sealed.key, " = ? AND ") + " = ?", values);
                 ++count;
             }
         }

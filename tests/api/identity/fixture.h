@@ -20,7 +20,8 @@ struct IdentityFixture {
 
     MemoryDir dir;
     Micros now = 1'800'000'000'000'000;
-    std::unique_ptr<Store> store = Store::open(database_url(dir), identity::migrations());
+    std::string url = database_url(dir);
+    std::unique_ptr<Store> store = Store::open(url, identity::migrations());
     identity::KeyRepository repository{dir / "keys"}, sealing{dir / "credential-keys"};
     identity::App app{*store, initialized(repository), initialized(sealing), cheap, {}, [this] { return now; }};
     metrics::Registry metrics;
