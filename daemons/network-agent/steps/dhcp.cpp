@@ -77,7 +77,7 @@ DhcpPlan plan_dhcp(const Network& network, const std::vector<const Port*>& ports
         const Subnet* subnet = network.subnet(fixed.subnet_id);
         if (!subnet) continue;
         device.addresses.push_back(fmt::format("{}/{}", fixed.address.text(), subnet->cidr.prefix));
-        if (subnet->version() == 4 && !plan.space.routes.size() && subnet->gateway && *subnet->gateway != fixed.address) {
+        if (subnet->version() == 4 && plan.space.routes.empty() && subnet->gateway && *subnet->gateway != fixed.address) {
             plan.space.routes.push_back({.destination = "0.0.0.0/0", .via = subnet->gateway->text(), .device = {}});
         }
         if (!subnet->enable_dhcp || subnet->version() != 4) continue;
