@@ -76,10 +76,10 @@ make_tenant() { # NAME: a project and user of that name, signed in, with network
   make_keypair "$1"
 }
 
-create_server() { # USER NAME NETWORK_ID: prints the server's id
-  request "$1" POST compute /servers "$(jq -n --arg name "$2" --arg image "$image_id" --arg flavor "$flavor_id" --arg network "$3" '{server: {
+create_server() { # USER NAME NETWORK_ID [JSON]: prints the server's id; JSON: more members
+  request "$1" POST compute /servers "$(jq -n --argjson more "${4:-{\}}" --arg name "$2" --arg image "$image_id" --arg flavor "$flavor_id" --arg network "$3" '{server: ({
     name: $name, imageRef: $image, flavorRef: $flavor, networks: [{uuid: $network}], key_name: "allinone",
-    security_groups: [{name: "ssh-and-ping"}]}}')" | jq -r .server.id
+    security_groups: [{name: "ssh-and-ping"}]} + $more)}')" | jq -r .server.id
 }
 
 server_status() { get "$1" compute "/servers/$2" | jq -r .server.status; } # USER ID
