@@ -344,10 +344,17 @@ Reply remove_member(Call& call) {
 
 Reply shared_images(Call& call) {
     const std::string& member = call.arg("member");
-    if (!call.who.is_admin && member != call.who.project_id) throw Error(Errc::not_found, "The resource could not be found.");
     return call.store().read([&](Tx& tx) -> Reply {
         json::array all;
-        for (const Row& row : tx.query("SELECT image_id FROM image_members WHERE member = ? ORDER BY image_id", {member}))
+        // Of others' sharing with others nothing is told.
+        std::string condition = "m.member = ?";
+        Values parameters{Value(member)};
+        if (!call.who.is_admin && member != call.who.project_id) {
+            condition += " AND t.owner = ?";
+            parameters.emplace_back(call.who.project_id);
+        }
+        for (const Row& row : tx.query(
+                 "SELECT m.image_id FROM image_members m JOIN images t ON t.id = m.image_id WHERE " + condition + " ORDER BY m.image_id", parameters))
             all.push_back(json::object{{"image_id", row.at(0).text()}, {"can_share", false}});
         return json::object{{"shared_images", std::move(all)}};
     });

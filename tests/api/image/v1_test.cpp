@@ -145,13 +145,17 @@ TEST_CASE("v1: members") {
     Served s;
     const std::string id = s.create();
     s.cases.vars["id"] = id;
+    Context stranger = s.callers.of("other");
+    stranger.project_id = "a third project";
+    s.callers.add("stranger", stranger);
     const Case cases[] = {
         {.method = "PUT", .path = "/v1/images/${id}/members/${other_project}", .token = "member", .status = 204},
         {.path = "/v1/images/${id}/members", .token = "member", .expect = R"({"members": [{"member_id": "${other_project}", "can_share": false}]})"},
         {.path = "/v1/shared-images/${other_project}",
          .token = "other",
          .expect = R"({"shared_images": [{"image_id": "${id}", "can_share": false}]})"},
-        {.path = "/v1/shared-images/${other_project}", .token = "member", .status = 404},
+        {.path = "/v1/shared-images/${other_project}", .token = "member", .expect = R"({"shared_images": [{"image_id": "${id}"}]})"},
+        {.path = "/v1/shared-images/${other_project}", .token = "stranger", .expect = R"({"shared_images": []})"},
         {.method = "PUT", .path = "/v1/images/${id}/members/x", .token = "other", .status = 403},
         {.method = "PUT", .path = "/v1/images/${id}/members/x", .token = "reader", .status = 403},
         {.method = "PUT",
