@@ -116,7 +116,6 @@ void all_at_once(cli::Cloud& cloud, Findings& findings, const std::function<void
     for (std::thread& thread : threads) thread.join();
 }
 
-
 cli::CloudOptions small() { return {.seed = false}; }
 
 }  // namespace
@@ -154,7 +153,7 @@ TEST_CASE("the same names: made, changed and deleted by 64 clients at once") {
     findings.check();
     CHECK(made > 3);
     Client client(cloud, cloud.admin_token(), findings);
-    for (const std::string& name : {"n0", "n1", "n2", "n3"}) {
+    for (const std::string name : {"n0", "n1", "n2", "n3"}) {
         CHECK(client.send("GET", "identity", "/projects?name=" + name).body.at("projects").as_array().empty());
         CHECK(client.send("GET", "placement", "/resource_providers?name=" + name).body.at("resource_providers").as_array().empty());
     }

@@ -309,3 +309,30 @@ TEST_CASE("a domain's password is sealed at rest") {
         CHECK(config == json::object{{"ldap", {{"password", "hush"}, {"user", "cn=hush"}}}});
     });
 }
+
+TEST_CASE("the home document names what there is") {
+    IdentityFixture f;
+    const std::string rel = "https://docs.openstack.org/api/openstack-identity/3/rel/",
+                      ext = "https://docs.openstack.org/api/openstack-identity/3/ext/";
+    for (const auto& [path, prefix] : {std::pair<std::string, std::string>("/", "/v3"), {"/v3", ""}}) {
+        const auto response = f.cases.run(
+            {.path = path, .headers = {{"Accept", "application/json-home"}}, .answer_headers = {{"Content-Type", "application/json-home"}}});
+        const json::value home = parse_json(response.body);
+        const json::object& resources = home.at("resources").as_object();
+        CHECK(resources.size() > 100);
+        CHECK(resources.at(rel + "users") == json::object{{"href", prefix + "/users"}});
+        CHECK(resources.at(rel + "implied_role").at("href-vars").at("prior_role_id") ==
+              "https://docs.openstack.org/api/openstack-identity/3/param/role_id");
+        CHECK(resources.at(ext + "OS-TRUST/1.0/rel/trust").at("href-template") == json::value(prefix + "/OS-TRUST/trusts/{trust_id}"));
+        CHECK(resources.at(rel + "limits").at("hints") == json::object{{"status", "experimental"}});
+        // Everything in it is served: a path that is not would be 404 whatever the method.
+        for (const auto& resource : resources) {
+            const json::object& where = resource.value().get_object();
+            std::string at = str((where.contains("href") ? where.at("href") : where.at("href-template")).as_string());
+            if (prefix.empty()) at = "/v3" + at;
+            for (std::size_t open = at.find('{'); open != at.npos; open = at.find('{')) at.replace(open, at.find('}') - open + 1, "x");
+            f.cases.run({.method = "TRACE", .path = at, .token = "${admin_token}", .status = 405});
+        }
+    }
+    f.cases.run({.path = "/v3", .expect = R"({"version": {"id": "v3.14"}})"});
+}
