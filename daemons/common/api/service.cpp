@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include <chrono>
+#include <set>
 
 #include "api/engine.h"
 #include "api/router.h"
@@ -56,12 +57,14 @@ std::string global_id(const http::Headers& headers) {
     return given.starts_with("req-") && is_uuid_like(given.substr(4)) ? std::string(given) : std::string();
 }
 
-}  // namespace
-
-namespace {
-struct Caller {  // for the log line
-    std::string project_id, user_id;
+// What is known of a request when it ends, with an answer or an error.
+struct Progress {
+    const Endpoint* endpoint = nullptr;
+    std::string project_id = {}, user_id = {};  // of the caller, for the log line
+    Version version = {};
+    std::string allow = {};  // the path's methods, where the request's is none of them
 };
+
 }  // namespace
 
 struct Service::Impl {
@@ -75,8 +78,8 @@ struct Service::Impl {
     Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
     void parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
     json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
-    Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Caller& caller, const Endpoint*& endpoint,
-              Version& version);
+    static void enforce_route(Service& service, Call& call, const Route& route);
+    Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Progress& progress);
 };
 
 void Service::Impl::add(std::unique_ptr<Endpoint> endpoint) {
@@ -183,12 +186,13 @@ namespace {
     throw Error(Errc::bad_request, "Malformed request body");
 }
 
-void check_content_type(const ServiceStyle& style, const http::Headers& headers) {
+void check_content_type(const ServiceStyle& style, const http::Headers& headers, bool empty_body) {
     std::string_view type = headers.get("Content-Type");
     type = trim(type.substr(0, type.find(';')));
     if (style.dialect == Dialect::placement && !equals_ignoring_case(type, "application/json")) {
-        if (type.empty()) throw Error(Errc::bad_request, "content-type header required when content-length > 0");
-        throw Error(Errc::unsupported_media, "The media type " + std::string(type.substr(0, 100)) + " is not supported, use application/json");
+        if (type.empty() && !empty_body) throw Error(Errc::bad_request, "content-type header required when content-length > 0");
+        throw Error(Errc::unsupported_media,
+                    "The media type " + std::string(type.empty() ? "None" : type.substr(0, 100)) + " is not supported, use application/json");
     }
     if (type.empty() || equals_ignoring_case(type, "application/json") || lower(type).ends_with("json") || lower(type).ends_with("json-patch"))
         return;
@@ -235,7 +239,7 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
     const ServiceStyle& style = service.style();
     const Route& route = endpoint.route;
     if (!wants_json(endpoint)) return;
-    check_content_type(style, call.request.headers);
+    check_content_type(style, call.request.headers, call.request.body.empty());
     if (call.request.body.empty()) malformed(style);
     try {
         call.raw = parse_json(call.request.body);
@@ -283,32 +287,64 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
         route.body.empty() && body->is_object() ? body->get_object() : validate(style, route.body, *body, Purpose::any, unknown, call.version);
 }
 
-Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Caller& caller,
-                         const Endpoint*& endpoint, Version& version) {
+namespace {
+
+// Of a path that is not served, or not with this method.
+[[noreturn]] void refuse_route(const ServiceStyle& style, const http::Request& request, const Match& match, Progress& progress) {
+    if (!match.path_known)
+        throw Error(Errc::not_found,
+                    style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
+    std::set<std::string_view> methods(match.methods.begin(), match.methods.end());
+    if (style.dialect == Dialect::identity) {
+        methods.insert("OPTIONS");
+        if (methods.contains("GET")) methods.insert("HEAD");
+    }
+    for (const std::string_view method : methods) progress.allow += (progress.allow.empty() ? "" : ", ") + std::string(method);
+    throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");
+}
+
+}  // namespace
+
+void Service::Impl::enforce_route(Service& service, Call& call, const Route& route) {
+    if (route.access != Access::token) return;
+    if (!route.target) {
+        call.enforce(route.policy);
+        return;
+    }
+    json::object target;
+    for (const auto& [name, value] : call.path) target[name] = value;
+    service.store().read([&](Tx& tx) { route.target(call, tx, target); });
+    if (target.empty()) target["target"] = json::object();  // an empty one would stand for the caller's own
+    call.enforce(route.policy, target);
+}
+
+Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Progress& progress) {
     const ServiceStyle& style = service.style();
+    const bool placement = style.dialect == Dialect::placement;
     Context who;
     const auto sign_in = [&] {
         who = authenticate(style.service_type, request, request_id);
-        caller = {who.project_id, who.user_id};
+        progress.project_id = who.project_id;
+        progress.user_id = who.user_id;
     };
     Match match = router.match(request.method, place.path, {});
     const bool open = match.endpoint && match.endpoint->route.access == Access::open;
     if (!open && style.token_before_route) sign_in();
     // Placement's root has microversions too: clients negotiate there.
-    if (!open || style.dialect == Dialect::placement) version = place.legacy ? style.version_fallback : requested_version(style, request.headers);
-    const bool known_method = match.endpoint != nullptr;
-    if (version) match = router.match(request.method, place.path, version);
-    if (!match.endpoint && known_method && style.dialect == Dialect::compute)  // not 405: that is how the original answers
-        throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
-    if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
-    if (!match.endpoint) {
-        if (!match.path_known)
-            throw Error(Errc::not_found,
-                        style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
-        throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");
+    if (!open || placement) progress.version = place.legacy ? style.version_fallback : requested_version(style, request.headers);
+    const Version version = progress.version;
+    if (version && match.endpoint) {
+        match = router.match(request.method, place.path, version);
+        // Not 405: that is how the originals answer.
+        if (!match.endpoint && style.dialect == Dialect::compute)
+            throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
+        if (!match.endpoint && placement) match = {};
     }
-    endpoint = match.endpoint;
-    const Route& route = endpoint->route;
+    if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
+    if (!match.endpoint) refuse_route(style, request, match, progress);
+    progress.endpoint = match.endpoint;
+    const Endpoint& endpoint = *match.endpoint;
+    const Route& route = endpoint.route;
     if (route.access == Access::token && !style.token_before_route) sign_in();
     if (!place.project_id.empty() && route.access == Access::token && place.project_id != who.project_id)
         throw Error(Errc::bad_request,
@@ -316,32 +352,26 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
     Call call{service, request, route, std::move(who), std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;
-    parse_body(service, *endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
-    if (endpoint->resource) return run_operation(call, *endpoint->resource, *endpoint->operation);
+    if (placement) {  // who may not, does not learn what is wrong with the body
+        if (wants_json(endpoint)) check_content_type(style, request.headers, request.body.empty());
+        enforce_route(service, call, route);
+    }
+    parse_body(service, endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
+    if (endpoint.resource) return run_operation(call, *endpoint.resource, *endpoint.operation);
     if (action) {
         call.enforce(action->policy);
         Reply reply = action->handler(call);
         if (reply.status == 0) reply.status = action->status;
         return reply;
     }
-    if (route.access == Access::token && route.target) {
-        json::object target;
-        for (const auto& [name, value] : call.path) target[name] = value;
-        service.store().read([&](Tx& tx) { route.target(call, tx, target); });
-        if (target.empty()) target["target"] = json::object();  // an empty one would stand for the caller's own
-        call.enforce(route.policy, target);
-    } else if (route.access == Access::token) {
-        call.enforce(route.policy);
-    }
+    if (!placement) enforce_route(service, call, route);
     return route.handler(call);
 }
 
 http::Response Service::handle(http::Request& request) {
     const auto started = std::chrono::steady_clock::now();
     const std::string request_id = new_request_id();
-    const Endpoint* endpoint = nullptr;
-    Caller caller;
-    Version version;
+    Progress progress;
     http::Response response;
     const Place place = place_of(spec_.style, request.path);
     if (request.path == "/metrics") {
@@ -355,8 +385,8 @@ http::Response Service::handle(http::Request& request) {
         return response;
     }
     try {
-        Reply reply = impl_->run(*this, request, place, request_id, caller, endpoint, version);
-        response.status = reply.status ? reply.status : endpoint ? endpoint->route.status : 200;
+        Reply reply = impl_->run(*this, request, place, request_id, progress);
+        response.status = reply.status ? reply.status : progress.endpoint ? progress.endpoint->route.status : 200;
         response.headers = std::move(reply.headers);
         if (reply.park || reply.file) {
             response.park = std::move(reply.park);
@@ -369,7 +399,8 @@ http::Response Service::handle(http::Request& request) {
         }
     } catch (const Error& error) {
         // What is broken inside (a statement, a file) is for the log, not for the caller.
-        response = error_response(spec_.style, error.code() == Errc::internal ? unexpected() : error, request_id, version);
+        response = error_response(spec_.style, error.code() == Errc::internal ? unexpected() : error, request_id, progress.version);
+        if (!progress.allow.empty()) response.headers.set("Allow", progress.allow);
         if (http_status(error.code()) >= 500)
             log::error(error.message() + ", answered " + std::to_string(response.status), {{"REQUEST_ID", request_id}});
     } catch (const std::exception& error) {
@@ -378,15 +409,15 @@ http::Response Service::handle(http::Request& request) {
     }
     response.headers.set("X-Openstack-Request-Id", request_id);
     if (spec_.style.dialect == Dialect::compute) response.headers.set("X-Compute-Request-Id", request_id);
-    if (!place.legacy) add_version_headers(spec_.style, version, response.headers);
+    if (!place.legacy) add_version_headers(spec_.style, progress.version, response.headers);
     if (spec_.style.dialect == Dialect::identity) response.headers.add("Vary", "X-Auth-Token");
 
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
-    if (endpoint) endpoint->duration->observe(seconds);
+    if (progress.endpoint) progress.endpoint->duration->observe(seconds);
     char took[32];
     std::snprintf(took, sizeof took, "%.1f ms", seconds * 1000);
     log::info(request.method + " " + request.path + " " + std::to_string(response.status) + " " + took,
-              {{"REQUEST_ID", request_id}, {"PROJECT_ID", caller.project_id}, {"USER_ID", caller.user_id}});
+              {{"REQUEST_ID", request_id}, {"PROJECT_ID", progress.project_id}, {"USER_ID", progress.user_id}});
     return response;
 }
 

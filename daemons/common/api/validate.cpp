@@ -18,6 +18,11 @@ namespace {
 constexpr auto no_least = std::numeric_limits<std::int64_t>::min();
 constexpr auto no_most = std::numeric_limits<std::int64_t>::max();
 
+// A JSON text as jsonschema shows it: 'x' for "x".
+std::string quoted(const std::string& shown) {
+    return shown.starts_with('"') && shown.ends_with('"') && shown.size() > 1 ? "'" + shown.substr(1, shown.size() - 2) + "'" : shown;
+}
+
 // What is wrong, in the words that the original service would use.
 [[noreturn]] void refuse(const ServiceStyle& style, std::string_view where, const json::value& value, const std::string& why) {
     const bool network = style.dialect == Dialect::network;
@@ -30,7 +35,7 @@ constexpr auto no_most = std::numeric_limits<std::int64_t>::max();
         case Dialect::compute:
             throw Error(Errc::bad_request, "Invalid input for field/attribute " + name + ". Value: " + shown + ". " + shown + " " + why);
         case Dialect::placement:
-            throw Error(Errc::bad_request, "JSON does not validate: " + name + ": " + shown + " " + why);
+            throw Error(Errc::bad_request, "JSON does not validate: " + schema_failure(quoted(shown) + " " + why, name));
         case Dialect::image:
             throw Error(Errc::bad_request, "Provided object does not match schema: " + name + ": " + shown + " " + why);
         case Dialect::identity:
@@ -41,7 +46,7 @@ constexpr auto no_most = std::numeric_limits<std::int64_t>::max();
 
 [[noreturn]] void refuse_member(const ServiceStyle& style, const std::string& text_network, const std::string& text_schema) {
     if (style.dialect == Dialect::network) throw Error(Errc::bad_request, text_network, "HTTPBadRequest");
-    throw Error(Errc::bad_request, style.dialect == Dialect::placement ? "JSON does not validate: " + text_schema : text_schema);
+    throw Error(Errc::bad_request, style.dialect == Dialect::placement ? "JSON does not validate: " + schema_failure(text_schema) : text_schema);
 }
 
 std::string inner(std::string_view where, std::string_view name) {
@@ -73,7 +78,10 @@ json::value check_text(const ServiceStyle& style, const Field& field, const json
         refuse(style, where, json::string(text.substr(0, 60)),
                style.dialect == Dialect::network ? "exceeds maximum length of " + std::to_string(most) : "is too long");
     if (text.find('\0') != std::string::npos) refuse(style, where, value, "contains a NUL character");
-    if (!field.pattern.empty() && !matches(field.pattern, text)) refuse(style, where, value, "does not match '" + std::string(field.pattern) + "'");
+    if (!field.pattern.empty() && !matches(field.pattern, text)) {
+        const bool anchored = style.dialect == Dialect::placement;
+        refuse(style, where, value, "does not match '" + (anchored ? "^" + std::string(field.pattern) + "$" : std::string(field.pattern)) + "'");
+    }
     return value;
 }
 
@@ -194,6 +202,33 @@ void refuse_unusable(const ServiceStyle& style, std::string_view name, Purpose p
 
 }  // namespace
 
+std::string schema_failure(std::string message, std::string_view where) {
+    static constexpr std::pair<std::string_view, std::string_view> keywords[] = {
+        {"is too short", "minLength"},
+        {"is too long", "maxLength"},
+        {"less than the minimum", "minimum"},
+        {"greater than the maximum", "maximum"},
+        {"does not match any", "additionalProperties"},
+        {"does not match", "pattern"},
+        {"is not of type", "type"},
+        {"is a required property", "required"},
+        {"was unexpected", "additionalProperties"},
+        {"is not one of", "enum"},
+        {"does not have enough properties", "minProperties"},
+        {"has non-unique elements", "uniqueItems"},
+        {"is not a '", "format"},
+    };
+    for (const auto& [words, keyword] : keywords) {
+        if (message.find(words) == std::string::npos) continue;
+        const std::string_view named = keyword == "minLength" && message.starts_with('[') ? "minItems" : keyword;
+        std::string path;
+        for (const std::string& step : split(where, '.', false)) path += "['properties']['" + step + "']";
+        message += "\n\nFailed validating '" + std::string(named) + "' in schema" + path;
+        break;
+    }
+    return message;
+}
+
 json::value validate_value(const ServiceStyle& style, const Field& field, const json::value& value, std::string_view where, Version version) {
     if (value.is_null()) {
         if (field.use & nullable || field.type == Type::any) return value;
@@ -230,9 +265,10 @@ json::value validate_value(const ServiceStyle& style, const Field& field, const 
             out = value;
             break;
         default: {
-            if (!value.is_string()) refuse(style, where, value, std::string(form_name(field.type)));
+            const std::string form(field.type == Type::uuid && style.dialect == Dialect::placement ? "is not a 'uuid'" : form_name(field.type));
+            if (!value.is_string()) refuse(style, where, value, form);
             const auto text = canonical(field.type, str(value.get_string()));
-            if (!text) refuse(style, where, value, std::string(form_name(field.type)));
+            if (!text) refuse(style, where, value, form);
             out = *text;
         }
     }

@@ -16,6 +16,15 @@ std::optional<Version> parse_version(std::string_view text) {
     return Version{static_cast<int>(*major), static_cast<int>(*minor)};
 }
 
+// Two numbers, as placement reads them: 0.9 is a version that it does not have.
+std::optional<Version> parse_pair(std::string_view text) {
+    const std::size_t dot = text.find('.');
+    if (dot == std::string_view::npos) return std::nullopt;
+    const auto major = parse_integer(text.substr(0, dot)), minor = parse_integer(text.substr(dot + 1));
+    if (!major || !minor || *major < 0 || *minor < 0 || *major > 999 || *minor > 9999) return std::nullopt;
+    return Version{static_cast<int>(*major), static_cast<int>(*minor)};
+}
+
 // The part of "compute 2.53, placement 1.2" that is for us; the legacy header where there is none.
 std::string asked_text(const ServiceStyle& style, const http::Headers& headers) {
     for (const auto& [name, value] : headers.items()) {
@@ -57,7 +66,8 @@ Version requested_version(const ServiceStyle& style, const http::Headers& header
     const std::string text = asked_text(style, headers);
     if (text.empty()) return style.version_fallback;
     if (text == "latest") return style.version_most;
-    const auto version = parse_version(text);
+    const auto version = style.dialect == Dialect::placement ? parse_pair(text) : parse_version(text);
+    if (!version && style.dialect == Dialect::placement) throw Error(Errc::bad_request, "invalid version string: " + text.substr(0, 50));
     if (!version)
         throw Error(Errc::bad_request, "API Version String " + text.substr(0, 50) + " is of invalid format. Must be of format MajorNum.MinorNum.");
     if (*version < style.version_least || *version > style.version_most) {
@@ -71,7 +81,7 @@ Version requested_version(const ServiceStyle& style, const http::Headers& header
 void add_version_headers(const ServiceStyle& style, Version version, http::Headers& headers) {
     if (!style.version_most || !version) return;
     headers.set("OpenStack-API-Version", std::string(style.service_type) + " " + version_text(version));
-    headers.add("Vary", "OpenStack-API-Version");
+    headers.add("Vary", style.dialect == Dialect::placement ? "openstack-api-version" : "OpenStack-API-Version");
     if (!style.version_header.empty()) {
         headers.set(style.version_header, version_text(version));
         headers.add("Vary", style.version_header);

@@ -34,8 +34,11 @@ Reply set_aggregates(Call& call) {
     const json::object body =
         with_generation ? validated(call, body_1_19, call.raw) : validated(call, list_body, json::object{{"aggregates", call.raw}});
     Names aggregates;
-    for (const json::value& uuid : array_or_empty(body, "aggregates"))
-        if (!aggregates.insert(canonical_uuid(uuid.as_string())).second) invalid_json("aggregates has non-unique elements");
+    json::array given;  // answered in this order
+    for (const json::value& uuid : array_or_empty(body, "aggregates")) {
+        given.emplace_back(canonical_uuid(uuid.as_string()));
+        if (!aggregates.insert(str(given.back().get_string())).second) invalid_json("the list has non-unique elements", "aggregates");
+    }
     return call.store().write([&](Tx& tx) {
         ProviderRow provider = load_provider(tx, call.arg("uuid"));
         if (with_generation)
@@ -45,7 +48,7 @@ Reply set_aggregates(Call& call) {
         for (const std::string& aggregate : aggregates)
             tx.insert("provider_aggregates", {{"provider_uuid", provider.uuid}, {"aggregate_uuid", aggregate}});
         if (with_generation) bump_generation(tx, provider);
-        return answer_aggregates(call, provider, json::array(aggregates.begin(), aggregates.end()));
+        return answer_aggregates(call, provider, std::move(given));
     });
 }
 

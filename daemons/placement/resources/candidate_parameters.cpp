@@ -12,8 +12,15 @@ namespace {
 
 constexpr std::string_view group_keys[] = {"resources", "required", "member_of", "in_tree"};
 
-[[noreturn]] void unexpected(const std::string& name) {
-    bad_query(fmt::format("Invalid query string parameters: Additional properties are not allowed ('{}' was unexpected)", name));
+[[noreturn]] void unexpected(const Call& call, const std::string& name) {
+    constexpr std::string_view prefix = "Invalid query string parameters: ";
+    if (call.at_least(1, 25)) {
+        const std::string_view suffix = call.at_least(1, 33) ? "[a-zA-Z0-9_-]{1,64}" : "[1-9][0-9]*";
+        std::vector<std::string> patterns;
+        for (const std::string_view key : group_keys) patterns.push_back(fmt::format("'^{}({})?$'", key, suffix));
+        bad_query(fmt::format("{}'{}' does not match any of the regexes: {}", prefix, name, join(patterns, ", ")));
+    }
+    bad_query(fmt::format("{}Additional properties are not allowed ('{}' was unexpected)", prefix, name));
 }
 
 bool is_suffix(std::string_view text, bool verbose) {
@@ -85,14 +92,14 @@ void parse_wide(const Call& call, const std::string& name, const std::string& va
     } else if (name == "group_policy" && call.at_least(1, 25)) {
         if (value != "none" && value != "isolate")
             bad_query(fmt::format("Invalid query string parameters: '{}' is not one of ['none', 'isolate']", value));
-        request.isolate = value == "isolate";
+        request.isolate = call.query.all(name).front() == "isolate";  // the first, where there are several
     } else if (name == "same_subtree" && call.at_least(1, 36)) {
         Names suffixes;
         for (const std::string& part : split(value, ',')) suffixes.emplace(trim(part));
         if (suffixes.contains("")) bad_query("Empty string (unsuffixed group) can not be specified in `same_subtree` ", bad_parameter);
         request.same_subtrees.push_back(std::move(suffixes));
     } else if (name != "root_required" || !call.at_least(1, 35)) {
-        unexpected(name);
+        unexpected(call, name);
     }
 }
 

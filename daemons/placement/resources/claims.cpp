@@ -156,13 +156,14 @@ constexpr api::Field body_1_12[] = {
 constexpr api::Field dict_item[] = {{.name = "generation", .type = api::Type::integer}, resources_field};
 
 void add_claims(const std::string& provider, const json::object& resources, std::string_view where, std::vector<Claim>& claims) {
-    if (resources.empty()) invalid_json(fmt::format("{}.resources: {{}} does not have enough properties", where));
+    const std::string path = std::string(where) + ".resources";
+    if (resources.empty()) invalid_json("{} does not have enough properties", path);
     for (const auto& member : resources) {
         const std::string resource_class(member.key());
-        if (!is_name(resource_class)) invalid_json(fmt::format("{}.resources: '{}' does not match '^[A-Z0-9_]+$'", where, resource_class));
-        if (!member.value().is_int64() || member.value().get_int64() < 1)
-            invalid_json(
-                fmt::format("{}.resources.{}: {} is not an integer of 1 or more", where, resource_class, to_text(member.value()).substr(0, 100)));
+        if (!is_name(resource_class)) invalid_json(fmt::format("'{}' does not match any of the regexes: '^[A-Z0-9_]+$'", resource_class), path);
+        const std::string shown = to_text(member.value()).substr(0, 100);
+        if (!member.value().is_int64()) invalid_json(shown + " is not of type 'integer'", path + "." + resource_class);
+        if (member.value().get_int64() < 1) invalid_json(shown + " is less than the minimum of 1", path + "." + resource_class);
         claims.push_back({provider, resource_class, member.value().get_int64()});
     }
 }
@@ -172,18 +173,25 @@ bool is_uuid_key(std::string_view key) {
     return key.find_first_not_of("0123456789abcdefABCDEF-") == std::string_view::npos;
 }
 
+// "" or what may follow "resources" in a query string.
+bool is_group_suffix(std::string_view text) {
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    return text.size() <= 64 && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
 void check_mappings(const json::object& body, std::string_view where) {
     const json::value* mappings = find(body, "mappings");
     if (!mappings) return;
-    if (mappings->get_object().empty()) invalid_json(fmt::format("{}.mappings: {{}} does not have enough properties", where));
-    constexpr api::Field uuids[] = {{.name = "uuids", .type = api::Type::array, .least = 1, .item = api::Type::uuid}};
+    if (mappings->get_object().empty()) invalid_json("{} does not have enough properties", std::string(where) + ".mappings");
     for (const auto& member : mappings->get_object()) {
         const json::value& list = member.value();
-        if (!list.is_array() || list.get_array().empty())
-            invalid_json(fmt::format("{}.mappings.{} is not an array of UUIDs", where, std::string(member.key())));
+        const std::string path = fmt::format("{}.mappings.{}", where, std::string(member.key()));
+        if (!is_group_suffix(member.key())) invalid_json(fmt::format("'{}' does not match any of the regexes", std::string(member.key())), path);
+        if (!list.is_array()) invalid_json((list.is_string() ? "'" + str(list.get_string()) + "'" : to_text(list)) + " is not of type 'array'", path);
+        if (list.get_array().empty()) invalid_json("[] is too short", path);
         for (const json::value& uuid : list.get_array())
             if (!uuid.is_string() || canonical_uuid(uuid.get_string()).size() != 36)
-                invalid_json(fmt::format("{}.{} is not a 'uuid'", uuids[0].name, to_text(uuid).substr(0, 100)));
+                invalid_json(fmt::format("'{}' is not a 'uuid'", uuid.is_string() ? str(uuid.get_string()).substr(0, 100) : to_text(uuid)), path);
     }
 }
 
@@ -242,10 +250,11 @@ ConsumerClaims parse_consumer(const Call& call, const std::string& consumer, con
     }
     const json::object body = validated(call, body_1_12, raw, where);
     const json::object& allocations = object_or_empty(body, "allocations");
-    if (allocations.empty() && !may_be_empty) invalid_json("allocations: {} does not have enough properties");
+    if (allocations.empty() && !may_be_empty) invalid_json("{} does not have enough properties", "allocations");
     for (const auto& member : allocations) {
         const std::string provider(member.key());
-        if (!is_uuid_key(provider)) invalid_json(fmt::format("allocations: '{}' does not match '^[0-9a-fA-F-]{{36}}$'", provider));
+        if (!is_uuid_key(provider))
+            invalid_json(fmt::format("'{}' does not match any of the regexes: '^[0-9a-fA-F-]{{36}}$'", provider), "allocations");
         const std::string path = "allocations." + provider;
         const json::object item = validated(call, dict_item, member.value(), path);
         add_claims(lower(provider), object_or_empty(item, "resources"), path, result.claims);

@@ -109,7 +109,7 @@ void require_accept(const Call& call) {
     throw Error(Errc::not_acceptable, "Only application/json is provided");
 }
 
-void bad_query(const std::string& why, const char* code) { throw Error(Errc::bad_request, why, code); }
+void bad_query(const std::string& why, const char* code) { throw Error(Errc::bad_request, api::schema_failure(why), code); }
 
 void check_parameters(const Call& call, std::initializer_list<Parameter> known) {
     for (const auto& [name, value] : call.query.items()) {
@@ -145,7 +145,9 @@ bool is_name(std::string_view text) {
     return true;
 }
 
-void invalid_json(const std::string& why) { throw Error(Errc::bad_request, "JSON does not validate: " + why); }
+void invalid_json(const std::string& why, std::string_view where) {
+    throw Error(Errc::bad_request, "JSON does not validate: " + api::schema_failure(why, where));
+}
 
 json::object validated(const Call& call, std::span<const api::Field> fields, const json::value& body, std::string_view where) {
     return api::validate(call.service.style(), fields, body, api::Purpose::any, api::Unknown::refuse, call.version, where);

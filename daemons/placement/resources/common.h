@@ -86,7 +86,8 @@ std::string canonical_uuid(std::string_view text);
 // [A-Z0-9_]+, at most 255 characters.
 bool is_name(std::string_view text);
 
-[[noreturn]] void invalid_json(const std::string& why);
+// Error(bad_request) in jsonschema's words; `where` names the instance.
+[[noreturn]] void invalid_json(const std::string& why, std::string_view where = {});
 // The engine's validation against a field table; members in `body` that no field names are refused.
 json::object validated(const Call& call, std::span<const api::Field> fields, const json::value& body, std::string_view where = {});
 
