@@ -328,7 +328,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
         progress.user_id = who.user_id;
     };
     Match match = router.match(request.method, place.path, {});
-    const bool open = match.endpoint && match.endpoint->route.access == Access::open;
+    const bool open = (match.endpoint && match.endpoint->route.access == Access::open) || (placement && place.path == "/");
     if (!open && style.token_before_route) sign_in();
     // Placement's root has microversions too: clients negotiate there.
     if (!open || placement) progress.version = place.legacy ? style.version_fallback : requested_version(style, request.headers);
@@ -339,6 +339,10 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
         if (!match.endpoint && style.dialect == Dialect::compute)
             throw Error(Errc::not_found, "API version " + version_text(version) + " is not supported on this method.");
         if (!match.endpoint && placement) match = {};
+    }
+    if (placement && request.method == "HEAD" && match.endpoint) {  // it serves none
+        match.methods.push_back(match.endpoint->route.method);
+        match.endpoint = nullptr;
     }
     if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
     if (!match.endpoint) refuse_route(style, request, match, progress);

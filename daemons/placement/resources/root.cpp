@@ -34,6 +34,7 @@ api::ServiceSpec service_spec() {
     return {.style = {.dialect = api::Dialect::placement,
                       .service_type = "placement",
                       .wrapped = false,
+                      .trailing_slash = false,
                       .version_least = {1, 0},
                       .version_most = {1, 39},
                       .version_fallback = {1, 0},
