@@ -49,6 +49,8 @@ int load_metadefs(const Access& access, const MetadefOptions& options);
 int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments);
 // Runs another subcommand of pilvi-identity, as identity's own user where we are root. Does not return where that works.
 int identity_command(const std::string& name);
+// Runs a daemon's own subcommand ("identity", {"policy-list"}) in place of this program.
+int daemon_command(const std::string& daemon, const std::vector<std::string>& arguments);
 // Makes the credentials of a node where they are missing.
 int setup();
 

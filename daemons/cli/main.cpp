@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <optional>
+#include <set>
 
 #include "commands.h"
 #include "service/service.h"
@@ -17,8 +18,9 @@ struct CommandLine {
     StatusOptions status;
     DoctorOptions doctor;
     MetadefOptions metadefs;
-    std::vector<std::string> bootstrap_arguments;
     std::string identity_command;
+    std::vector<std::string> bootstrap_arguments, daemon_arguments;
+    std::string daemon;
     std::optional<int> wait_seconds;
     int (*run)(CommandLine&) = nullptr;
 };
@@ -53,6 +55,24 @@ void add_doctor(CLI::App& app, CommandLine& line) {
     command->callback([&line] { line.run = [](CommandLine& l) { return doctor(l.access, l.doctor); }; });
 }
 
+// A subcommand that the daemon itself has: `pilvi policy check identity ARGUMENT...` runs pilvi-identity policy-check ARGUMENT...
+void hand_over(CLI::App* command, CommandLine& line, std::string daemon, const std::string& subcommand) {
+    command->prefix_command();
+    command->callback([&line, command, daemon = std::move(daemon), subcommand] {
+        line.daemon_arguments = command->remaining();
+        line.daemon = daemon;
+        if (line.daemon.empty()) {
+            if (line.daemon_arguments.empty()) throw CLI::RequiredError("SERVICE");
+            line.daemon = line.daemon_arguments.front();
+            line.daemon_arguments.erase(line.daemon_arguments.begin());
+            static const std::set<std::string> services{"identity", "image", "placement", "compute", "network"};
+            if (!services.contains(line.daemon)) throw CLI::ValidationError("SERVICE", line.daemon + " is no service");
+        }
+        line.daemon_arguments.insert(line.daemon_arguments.begin(), subcommand);
+        line.run = [](CommandLine& l) { return daemon_command(l.daemon, l.daemon_arguments); };
+    });
+}
+
 void add_identity(CLI::App& app, CommandLine& line) {
     CLI::App* identity = app.add_subcommand("identity", "The identity service")->require_subcommand(1);
     CLI::App* command =
@@ -77,6 +97,16 @@ void add_identity(CLI::App& app, CommandLine& line) {
             line.identity_command = command;
             line.run = [](CommandLine& l) { return identity_command(l.identity_command); };
         });
+    CLI::App* mapping = identity->add_subcommand("mapping", "Mappings of federated users")->require_subcommand(1);
+    hand_over(mapping->add_subcommand("test", "--rules FILE --input FILE [--prefix TEXT]: what the rules make of an assertion"), line, "identity",
+              "mapping-test");
+}
+
+void add_policy(CLI::App& app, CommandLine& line) {
+    CLI::App* policy = app.add_subcommand("policy", "Who may do what")->require_subcommand(1);
+    hand_over(policy->add_subcommand("check", "SERVICE OPERATION ...: explains a decision, rule by rule; SERVICE --help says how"), line, "",
+              "policy-check");
+    hand_over(policy->add_subcommand("list", "SERVICE: its default rules, as a policy.yaml of comments"), line, "", "policy-list");
 }
 
 void add_image(CLI::App& app, CommandLine& line) {
@@ -120,6 +150,7 @@ int main(int argc, char** argv) {
     add_try(app, line);
     add_identity(app, line);
     add_image(app, line);
+    add_policy(app, line);
     app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] {
         line.run = [](CommandLine&) { return setup(); };
     });

@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cloud/cloud.h"
 #include "cloud/process.h"
 #include "cloud/services.h"
 #include "commands.h"
@@ -38,6 +39,12 @@ void become_identity() {
 }  // namespace
 
 int setup() { execute({setup_program}); }
+
+int daemon_command(const std::string& daemon, const std::vector<std::string>& arguments) {
+    std::vector<std::string> argv{find_program(daemon)};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    execute(std::move(argv));
+}
 
 // The unit knows the user, the credentials and the addresses: where there is systemd, it is what runs. Elsewhere the daemon itself.
 int identity_bootstrap(const Access& access, const std::vector<std::string>& arguments) {

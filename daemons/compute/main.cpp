@@ -1,4 +1,5 @@
 // pilvi-compute: Nova's API v2.1, the scheduler, and the desired sets of the compute nodes.
+#include "api/policy_tools.h"
 #include "clients/http_clients.h"
 #include "pilvi_compute_schema.h"
 #include "resources/common.h"
@@ -8,6 +9,8 @@
 #include "work/worker.h"
 
 namespace {
+
+constexpr pilvi::api::PolicyTools policy{"compute", &pilvi::compute::service_spec};
 
 void serve(pilvi::Daemon& daemon) {
     using namespace pilvi;
@@ -25,16 +28,18 @@ void serve(pilvi::Daemon& daemon) {
     Worker worker(app, static_cast<int>(config.integer("worker.threads")));
     app.wake = [&worker] { worker.wake(); };
     api::Service service(service_spec(), *store, validator, daemon.metrics(), &app);
-    if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+    api::configure_policy(service, config, policy.daemon);
     feed.attach(daemon.serve(service));
     worker.start();
     daemon.run([&] { return worker.alive(); });
     worker.stop();
 }
 
-constexpr pilvi::DaemonSpec spec{
-    .name = "compute", .description = "compute API, scheduler and the desired sets of the compute nodes", .settings = pilvi::compute::settings};
+constexpr pilvi::DaemonSpec spec{.name = "compute",
+                                 .description = "compute API, scheduler and the desired sets of the compute nodes",
+                                 .settings = pilvi::compute::settings,
+                                 .check = [](const pilvi::Config& config) { policy.check(config); }};
 
 }  // namespace
 
-int main(int argc, char** argv) { return pilvi::daemon_main(argc, argv, spec, &serve); }
+int main(int argc, char** argv) { return pilvi::daemon_main(argc, argv, spec, &serve, policy.commands()); }

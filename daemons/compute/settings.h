@@ -11,7 +11,6 @@ constexpr auto settings = with_identity_settings(
     {
         {"listen.port", SettingKind::integer, "8774", "TCP port.", 0, 65535},
         {"database.url", SettingKind::text, "sqlite:/var/lib/pilvi/compute/compute.sqlite", "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
-        {"policy.file", SettingKind::text, "", "YAML file of policy rules that replace the defaults; empty for none."},
         {"compute.host", SettingKind::text, "", "Name of this controller in the list of services; empty: the host name."},
         {"compute.default_availability_zone", SettingKind::text, "nova", "Availability zone of nodes, and of servers that ask for none."},
         {"compute.build_timeout", SettingKind::seconds, "1800", "Seconds from an accepted create to ACTIVE; later it is ERROR with a fault.", 1,

@@ -50,7 +50,8 @@ constexpr Setting table[] = {
      "Whether a password that an administrator set must be changed before it can be used."},
     {"catalog.all_without_filter", SettingKind::boolean, "true", "Whether a project without endpoint filters sees every endpoint, or none."},
     {"limits.enforcement_model", SettingKind::text, "flat", "flat or strict_two_level: whether a domain's limit bounds those of its projects."},
-    {"policy.file", SettingKind::text, "", "YAML file of policy rules that replace the defaults."},
+    {"policy.file", SettingKind::text, "",
+     "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
     {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
 };
 

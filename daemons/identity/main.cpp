@@ -1,14 +1,18 @@
 // pilvi-identity: Keystone's API v3.
 #include <sys/stat.h>
 
+#include "api/policy_tools.h"
 #include "app.h"
 #include "commands.h"
+#include "mapping_test.h"
 #include "log/log.h"
 #include "service/service.h"
 
 namespace {
 
 using namespace pilvi;
+
+constexpr api::PolicyTools policy{"identity", &identity::service_spec};
 
 void serve(Daemon& daemon) {
     const Config& config = daemon.config();
@@ -25,8 +29,7 @@ void serve(Daemon& daemon) {
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     app.options = identity::options_of(config);
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
-    service.policy().enforce_scope(config.boolean("policy.enforce_scope"));
-    if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+    api::configure_policy(service, config, policy.daemon);
     identity::Announcing announcing(service, app.tokens, app.revocations);
     http::Server& server = daemon.serve(announcing);
     if (const auto port = config.integer("listen.admin_port")) server.listen(config.text("listen.address"), static_cast<int>(port));
@@ -43,6 +46,12 @@ void serve(Daemon& daemon) {
 
 int main(int argc, char** argv) {
     ::umask(0077);
-    const DaemonSpec spec{"identity", "Identity service: tokens, users, projects, roles, the service catalogue (Keystone v3).", identity::settings};
-    return daemon_main(argc, argv, spec, &serve, identity::commands());
+    const DaemonSpec spec{.name = "identity",
+                          .description = "Identity service: tokens, users, projects, roles, the service catalogue (Keystone v3).",
+                          .settings = identity::settings,
+                          .check = [](const Config& config) { policy.check(config); }};
+    std::vector<Subcommand> commands = identity::commands();
+    for (const Subcommand& command : policy.commands()) commands.push_back(command);
+    commands.push_back({"mapping-test", &identity::run_mapping_test});
+    return daemon_main(argc, argv, spec, &serve, commands);
 }

@@ -29,6 +29,7 @@ struct App {
 
 extern const std::span<const Setting> settings;
 
+api::ServiceSpec service_spec();
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app);
 
 // The settings under fetch. as rules; throws Error(bad_request) naming the one that is wrong.

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "cache.h"
+#include "api/policy_tools.h"
 #include "image.h"
 #include "importer.h"
 #include "inspector.h"
@@ -13,10 +14,15 @@
 
 using namespace pilvi;
 
+constexpr api::PolicyTools policy{"image", &image::service_spec};
+
 int main(int argc, char** argv) {
     ::umask(0027);
-    const DaemonSpec spec{.name = "image", .description = "Pilvi's Image service (Glance API v2).", .settings = image::settings};
-    return daemon_main(argc, argv, spec, [](Daemon& daemon) {
+    const DaemonSpec spec{
+        .name = "image", .description = "Pilvi's Image service (Glance API v2).", .settings = image::settings, .check = [](const Config& config) {
+            policy.check(config);
+        }};
+    const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), image::migrations());
         const image::Stores stores(config.list("store.enabled"), config.text("store.default"),
@@ -42,8 +48,9 @@ int main(int argc, char** argv) {
         if (const std::string directory = config.text("cache.directory"); !directory.empty())
             app.cache = &cache.emplace(*store, app, directory, static_cast<std::uint64_t>(config.integer("cache.size")));
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
-        if (const std::string file = config.text("policy.file"); !file.empty()) service->policy().load_file(file);
+        api::configure_policy(*service, config, policy.daemon);
         daemon.serve(*service);
         daemon.run();
-    });
+    };
+    return daemon_main(argc, argv, spec, serve, policy.commands());
 }

@@ -58,19 +58,21 @@ constexpr auto all_settings = with_identity_settings(
         {"fetch.refused_hosts", SettingKind::list, "", "Hosts that nothing is fetched from."},
         {"fetch.networks", SettingKind::list, "", "Networks in CIDR form that may be fetched from although they are private or the cloud's own."},
         {"fetch.ca", SettingKind::text, "", "PEM file of the authorities that web servers are trusted by; empty for the system's."},
-        {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
     });
 }  // namespace
 
 const std::span<const Setting> settings = all_settings;
 
+api::ServiceSpec service_spec() {
+    return {.style = style,
+            .resources = {},
+            .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes, metadef_routes,
+                       metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes},
+            .rules = {rules_beside_routes}};
+}
+
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app) {
-    api::ServiceSpec spec{.style = style,
-                          .resources = {},
-                          .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes,
-                                     metadef_routes, metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes},
-                          .rules = {rules_beside_routes}};
-    return std::make_unique<api::Service>(std::move(spec), store, authenticator, metrics, &app);
+    return std::make_unique<api::Service>(service_spec(), store, authenticator, metrics, &app);
 }
 
 ImportOptions import_options(const Config& config) {

@@ -1,4 +1,5 @@
 // pilvi-network: wiring only.
+#include "api/policy_tools.h"
 #include "identity/identity.h"
 #include "network.h"
 #include "outbox.h"
@@ -8,9 +9,14 @@
 
 using namespace pilvi;
 
+constexpr api::PolicyTools policy{"network", &network::service_spec};
+
 int main(int argc, char** argv) {
-    static const DaemonSpec spec{"network", "The network service: Neutron API v2.0.", network::settings_table()};
-    return daemon_main(argc, argv, spec, [](Daemon& daemon) {
+    static const DaemonSpec spec{.name = "network",
+                                 .description = "The network service: Neutron API v2.0.",
+                                 .settings = network::settings_table(),
+                                 .check = [](const Config& config) { policy.check(config); }};
+    const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), network::migrations());
         Session session(session_options(config));
@@ -21,12 +27,13 @@ int main(int argc, char** argv) {
         network::App app{network::settings_from(config), feed, [&outbox] { outbox.wake(); }};
         shared = &app;
         api::Service service(network::service_spec(), *store, tokens, daemon.metrics(), &app);
-        if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+        api::configure_policy(service, config, policy.daemon);
         http::Server& server = daemon.serve(service);
         feed.attach(server);
         outbox.start();
         daemon.run();
         server.stop();
         outbox.stop();
-    });
+    };
+    return daemon_main(argc, argv, spec, serve, policy.commands());
 }

@@ -15,7 +15,6 @@ constexpr Setting own[] = {
     {"network.flat_networks", SettingKind::list, "*", "Physical networks that a flat network may be on; * is any."},
     {"network.mtu", SettingKind::integer, "1500", "MTU of the physical networks; a VXLAN network has 50 bytes less.", 576, 65535},
     {"network.dns_domain", SettingKind::text, "openstacklocal.", "Domain of ports whose network has none."},
-    {"policy.file", SettingKind::text, "", "policy.yaml with overrides of the default policy; empty for none."},
     {"network.agent_down_time", SettingKind::seconds, "75", "An agent that is silent for longer counts as dead."},
 };
 constexpr auto table = with_identity_settings("neutron", own);

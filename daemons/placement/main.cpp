@@ -1,3 +1,4 @@
+#include "api/policy_tools.h"
 #include "api/service.h"
 #include "identity/identity.h"
 #include "pilvi_placement_schema.h"
@@ -6,14 +7,17 @@
 
 namespace {
 
-constexpr auto settings = pilvi::with_identity_settings(
-    "placement", {
-                     {"listen.port", pilvi::SettingKind::integer, "8778", "TCP port.", 0, 65535},
-                     {"database.url", pilvi::SettingKind::text, "sqlite:/var/lib/pilvi/placement/placement.sqlite",
-                      "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
-                     {"policy.file", pilvi::SettingKind::text, "", "YAML file of policy rules that replace the defaults; empty for none."},
-                 });
-constexpr pilvi::DaemonSpec spec{"placement", "The placement API: resource providers, inventories and allocations.", settings};
+constexpr auto settings =
+    pilvi::with_identity_settings("placement", {
+                                                   {"listen.port", pilvi::SettingKind::integer, "8778", "TCP port.", 0, 65535},
+                                                   {"database.url", pilvi::SettingKind::text, "sqlite:/var/lib/pilvi/placement/placement.sqlite",
+                                                    "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
+                                               });
+constexpr pilvi::api::PolicyTools policy{"placement", &pilvi::placement::service_spec};
+constexpr pilvi::DaemonSpec spec{.name = "placement",
+                                 .description = "The placement API: resource providers, inventories and allocations.",
+                                 .settings = settings,
+                                 .check = [](const pilvi::Config& config) { policy.check(config); }};
 
 void run(pilvi::Daemon& daemon) {
     const pilvi::Config& config = daemon.config();
@@ -22,11 +26,11 @@ void run(pilvi::Daemon& daemon) {
     pilvi::Session session(pilvi::session_options(config));
     pilvi::TokenValidator validator(session, config.text("identity.url"));
     pilvi::api::Service service(pilvi::placement::service_spec(), *store, validator, daemon.metrics(), nullptr);
-    if (const std::string file = config.text("policy.file"); !file.empty()) service.policy().load_file(file);
+    pilvi::api::configure_policy(service, config, policy.daemon);
     daemon.serve(service);
     daemon.run();
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return pilvi::daemon_main(argc, argv, spec, run); }
+int main(int argc, char** argv) { return pilvi::daemon_main(argc, argv, spec, run, policy.commands()); }

@@ -54,11 +54,11 @@ Cloud::~Cloud() {
     fs::remove_all(directory_, ignored);
 }
 
-std::string Cloud::find_program(const std::string& name) const {
+std::string find_program(const std::string& name, const std::string& directory) {
     const std::string own = own_directory();
     const char* given = std::getenv("PILVI_PROGRAMS");
     // Beside this program where that is installed or is in a build tree (daemons/cli/pilvi, tests/*/test-x).
-    std::vector<std::string> places{options_.programs, given ? given : ""};
+    std::vector<std::string> places{directory, given ? given : ""};
     for (const std::string up : {"", "/..", "/../..", "/../../.."})
         for (const std::string below : {"", "/daemons", "/metadata-server", "/libexec/pilvi"}) places.push_back(own + up + below);
     places.push_back("/usr/libexec/pilvi");
@@ -149,7 +149,10 @@ void Cloud::declare_members() {
 }
 
 Launch Cloud::launch(const Member& member) const {
-    Launch launch{.argv = {find_program(member.program)}, .environment = {}, .listening = -1, .log = directory_ + "/" + member.name + ".log"};
+    Launch launch{.argv = {find_program(member.program, options_.programs)},
+                  .environment = {},
+                  .listening = -1,
+                  .log = directory_ + "/" + member.name + ".log"};
     launch.argv.insert(launch.argv.end(), {"--config", "/dev/null"});  // nothing of this machine's /etc
     const auto set = [&](const std::string& key, const std::string& value) { launch.argv.insert(launch.argv.end(), {"--set", key + "=" + value}); };
     for (const auto& [key, value] : member.settings) set(key, value);

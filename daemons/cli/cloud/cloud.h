@@ -23,6 +23,9 @@ struct CloudOptions {
     std::chrono::milliseconds limit = std::chrono::seconds(60);  // for the whole start
 };
 
+// Path of the daemon "identity": in `directory` or $PILVI_PROGRAMS, beside this program, or in /usr/libexec/pilvi. Throws Error(not_found).
+std::string find_program(const std::string& name, const std::string& directory = {});
+
 class Cloud {
 public:
     explicit Cloud(CloudOptions options);
@@ -60,7 +63,6 @@ private:
     void write_clouds_yaml();
     void wait_until(const std::string& what, const std::function<bool()>& done);
     json::value call(std::string_view method, const std::string& url, const json::value& body = nullptr);
-    std::string find_program(const std::string& name) const;
     Launch launch(const Member& member) const;
     [[noreturn]] void fail(const std::string& name, const std::string& why) const;
 

@@ -1,10 +1,10 @@
 #include "api/policy.h"
 
-#include <yaml-cpp/yaml.h>
-
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
+#include "api/policy_check.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -13,20 +13,6 @@ namespace pilvi::api {
 namespace {
 constexpr int depth_limit = 64;
 }
-
-// A node of an expression; immutable once parsed.
-class Check {
-public:
-    enum class Kind { always, never, all, any, negate, compare };
-    Kind kind = Kind::never;
-    std::vector<std::shared_ptr<const Check>> children;
-    std::string left, right;  // compare
-
-    bool holds(const Policy& policy, const Context& who, const json::object& target, int depth) const;
-
-private:
-    bool compare(const Policy& policy, const Context& who, const json::object& target, int depth) const;
-};
 
 namespace {
 
@@ -86,6 +72,12 @@ std::string credential(const Context& who, std::string_view name) {
         {"token.user.domain.id", &Context::user_domain_id},
         {"token.project.domain.id", &Context::project_domain_id},
         {"token.domain.id", &Context::domain_id},
+        {"user_name", &Context::user_name},
+        {"username", &Context::user_name},
+        {"project_name", &Context::project_name},
+        {"user_domain_name", &Context::user_domain_name},
+        {"project_domain_name", &Context::project_domain_name},
+        {"domain_name", &Context::domain_name},
     };
     for (const Attribute& a : attributes)
         if (a.name == name) return who.*(a.member);
@@ -216,45 +208,94 @@ private:
 
 }  // namespace
 
-bool Check::holds(const Policy& policy, const Context& who, const json::object& target, int depth) const {
-    if (depth > depth_limit) return false;
+bool Check::holds(const Policy& policy, const Context& who, const json::object& target, int depth, Explanation* why) const {
+    const auto part = [&](const Check& child) {
+        if (!why) return child.holds(policy, who, target, depth + 1);
+        why->parts.emplace_back();
+        Explanation& own = why->parts.back();
+        own.held = child.holds(policy, who, target, depth + 1, &own);
+        return own.held;
+    };
+    if (why) why->text = kind == Kind::all ? "and" : kind == Kind::any ? "or" : kind == Kind::negate ? "not" : text();
+    if (depth > depth_limit) {
+        if (why) why->note = "the rules refer to each other without end";
+        return false;
+    }
     switch (kind) {
         case Kind::always:
             return true;
         case Kind::never:
             return false;
         case Kind::negate:
-            return !children.front()->holds(policy, who, target, depth + 1);
+            return !part(*children.front());
         case Kind::all:
-            for (const auto& child : children)
-                if (!child->holds(policy, who, target, depth + 1)) return false;
-            return true;
-        case Kind::any:
-            for (const auto& child : children)
-                if (child->holds(policy, who, target, depth + 1)) return true;
-            return false;
+        case Kind::any: {
+            bool held = kind == Kind::all;
+            for (const auto& child : children) {
+                const bool one = part(*child);
+                held = kind == Kind::all ? held && one : held || one;
+                if (!why && held != (kind == Kind::all)) break;
+            }
+            return held;
+        }
         case Kind::compare:
-            return compare(policy, who, target, depth);
+            return compare(policy, who, target, depth, why);
     }
     return false;
 }
 
-bool Check::compare(const Policy& policy, const Context& who, const json::object& target, int depth) const {
+bool Check::compare(const Policy& policy, const Context& who, const json::object& target, int depth, Explanation* why) const {
+    const auto note = [why](std::string text) {
+        if (why) why->note = std::move(text);
+    };
     if (left == "rule") {
-        const auto found = policy.rules_.find(right);
-        return found != policy.rules_.end() && found->second->holds(policy, who, target, depth + 1);
+        const auto found = policy.find(right);
+        if (!found) {
+            note("there is no rule of this name");
+            return false;
+        }
+        if (!why) return found->holds(policy, who, target, depth + 1);
+        why->parts.emplace_back();
+        return why->parts.back().held = found->holds(policy, who, target, depth + 1, &why->parts.back());
     }
     const std::optional<std::string> wanted = substitute(right, target);
-    if (!wanted) return false;
-    if (left == "role") {
-        for (const std::string& role : who.roles)
-            if (equals_ignoring_case(role, *wanted)) return true;
+    if (!wanted) {
+        note("the target has no such value");
         return false;
     }
+    if (left == "role") {
+        if (why) note("the caller's roles: " + (who.roles.empty() ? "none" : join(who.roles, ", ")));
+        return std::any_of(who.roles.begin(), who.roles.end(), [&](const std::string& role) { return equals_ignoring_case(role, *wanted); });
+    }
+    if (right.find("%(") != std::string::npos) note("wanted: " + (wanted->empty() ? "nothing" : *wanted));
     if (quoted(left)) return std::string_view(left).substr(1, left.size() - 2) == *wanted;
     if (left == "True" || left == "False" || left == "None" || parse_integer(left)) return left == *wanted;
+    if (left == "roles") return std::find(who.roles.begin(), who.roles.end(), *wanted) != who.roles.end();
     const std::string mine = credential(who, left);
+    note("the caller's: " + (mine.empty() ? "nothing" : mine) + ", wanted: " + (wanted->empty() ? "nothing" : *wanted));
     return !mine.empty() && mine == *wanted;
+}
+
+std::string Check::text() const {
+    std::string out;
+    switch (kind) {
+        case Kind::always:
+            return "@";
+        case Kind::never:
+            return "!";
+        case Kind::compare:
+            return left + ":" + right;
+        case Kind::negate:
+            return "not " + children.front()->text();
+        default:
+            for (const auto& child : children) out += (out.empty() ? "" : kind == Kind::all ? " and " : " or ") + child->text();
+            return "(" + out + ")";
+    }
+}
+
+void collect_references(const Check& check, std::vector<std::string>& out) {
+    if (check.kind == Check::Kind::compare && check.left == "rule") out.push_back(check.right);
+    for (const auto& child : check.children) collect_references(*child, out);
 }
 
 std::shared_ptr<const Check> parse_check(std::string_view text) {
@@ -262,11 +303,24 @@ std::shared_ptr<const Check> parse_check(std::string_view text) {
     return Parser(text).parse();
 }
 
-void Policy::add(std::string_view name, std::string_view check) { rules_[std::string(name)] = parse_check(check); }
+void Policy::add(std::string_view name, std::string_view check) { rules_[std::string(name)] = {parse_check(check), std::string(check)}; }
 
 void Policy::add(std::span<const PolicyRule> rules) {
-    for (const PolicyRule& rule : rules) add(rule.name, rule.check);
+    for (const PolicyRule& rule : rules) {
+        add(rule.name, rule.check);
+        if (!rule.description.empty()) rules_.find(rule.name)->second.description = rule.description;
+    }
 }
+
+std::shared_ptr<const Check> Policy::find(std::string_view rule) const {
+    auto found = rules_.find(rule);
+    if (found == rules_.end()) found = rules_.find("default");
+    return found == rules_.end() ? nullptr : found->second.check;
+}
+
+namespace {
+unsigned scope_of(const Context& who) { return who.system ? system_scope : !who.domain_id.empty() ? domain_scope : project_scope; }
+}  // namespace
 
 void Policy::limit_scope(std::string_view name, unsigned scopes) {
     if (scopes == any_scope) return;
@@ -274,35 +328,32 @@ void Policy::limit_scope(std::string_view name, unsigned scopes) {
     if (!fresh) at->second &= scopes;
 }
 
-void Policy::load_file(const std::string& path) {
-    YAML::Node root;
-    try {
-        root = YAML::LoadFile(path);
-    } catch (const YAML::Exception& failed) {
-        throw Error(Errc::bad_request, path + ": " + failed.what());
-    }
-    if (root.IsNull()) return;
-    if (!root.IsMap()) throw Error(Errc::bad_request, path + ": must be a mapping of rule names to checks");
-    for (const auto& entry : root) {
-        if (!entry.first.IsScalar() || !entry.second.IsScalar()) throw Error(Errc::bad_request, path + ": every rule must be \"name\": \"check\"");
-        try {
-            add(entry.first.Scalar(), entry.second.Scalar());
-        } catch (const Error& failed) {
-            throw Error(Errc::bad_request, path + ": " + entry.first.Scalar() + ": " + failed.message());
-        }
-    }
+bool Policy::scope_fits(std::string_view rule, const Context& who) const {
+    const auto scopes = scopes_.find(rule);
+    return !enforce_scope_ || scopes == scopes_.end() || (scopes->second & scope_of(who)) != 0;
 }
 
-namespace {
-unsigned scope_of(const Context& who) { return who.system ? system_scope : !who.domain_id.empty() ? domain_scope : project_scope; }
-}  // namespace
-
 bool Policy::allows(std::string_view rule, const Context& who, const json::object& target) const {
-    const auto found = rules_.find(rule);
-    if (found == rules_.end()) return false;
-    const auto scopes = scopes_.find(rule);
-    if (enforce_scope_ && scopes != scopes_.end() && (scopes->second & scope_of(who)) == 0) return false;
-    return found->second->holds(*this, who, target, 0);
+    if (!scope_fits(rule, who)) return false;
+    const auto check = find(rule);
+    return check && check->holds(*this, who, target, 0);
+}
+
+Explanation Policy::explain(std::string_view rule, const Context& who, const json::object& target) const {
+    Explanation out{.text = std::string(rule)};
+    const auto check = find(rule);
+    if (!check) {
+        out.note = "there is no rule of this name, so it is denied";
+        return out;
+    }
+    if (!rules_.contains(rule)) out.note = "there is no rule of this name: the rule \"default\" decides";
+    out.parts.emplace_back();
+    out.held = out.parts.back().held = check->holds(*this, who, target, 0, &out.parts.back());
+    if (!scope_fits(rule, who)) {
+        out.held = false;
+        out.note = "denied: this operation is not for tokens of this scope (policy.enforce_scope)";
+    }
+    return out;
 }
 
 bool Policy::allows_check(std::string_view check, const Context& who, const json::object& target) const {

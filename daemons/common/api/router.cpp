@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/service.h"
 #include "base/text.h"
 
 namespace pilvi::api {
@@ -21,6 +22,24 @@ std::vector<std::string_view> segments_of(std::string_view path) {
         from = end + 1;
     }
     return out;
+}
+
+struct VerbDefaults {
+    Verb verb;
+    std::string_view method;
+    bool on_item;
+    int status;
+    bool body;
+};
+constexpr VerbDefaults verb_defaults[] = {
+    {Verb::list, "GET", false, 200, false}, {Verb::show, "GET", true, 200, false},      {Verb::create, "POST", false, 201, true},
+    {Verb::update, "", true, 200, true},    {Verb::remove, "DELETE", true, 204, false},
+};
+
+const VerbDefaults& defaults_of(Verb verb) {
+    for (const VerbDefaults& d : verb_defaults)
+        if (d.verb == verb) return d;
+    return verb_defaults[0];
 }
 
 bool in_range(const Route& route, Version version) {
@@ -106,6 +125,24 @@ Match Router::match(std::string_view method, std::string_view path, Version vers
     const std::vector<std::string_view>& names = match.endpoint->parameters;
     for (std::size_t i = 0; i < names.size(); ++i) match.parameters.emplace(std::string(names[i]), std::move(values.at(i)));
     return match;
+}
+
+std::unique_ptr<Endpoint> endpoint_of(const ServiceStyle& style, const Resource& resource, const Operation& operation) {
+    const VerbDefaults& d = defaults_of(operation.verb);
+    auto endpoint = std::make_unique<Endpoint>();
+    endpoint->resource = &resource;
+    endpoint->operation = &operation;
+    const bool on_item = d.on_item || (operation.verb == Verb::create && operation.method == "PUT");
+    endpoint->path = std::string(resource.path) + (on_item ? "/{id}" : "");
+    Route& route = endpoint->route;
+    route.method = !operation.method.empty() ? operation.method : d.method.empty() ? style.update_method : d.method;
+    route.path = endpoint->path;
+    route.policy = operation.policy;
+    route.check = operation.check;
+    route.status = operation.status ? operation.status : d.status;
+    route.json_body = d.body;
+    route.since = resource.since;
+    return endpoint;
 }
 
 }  // namespace pilvi::api

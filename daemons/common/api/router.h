@@ -21,6 +21,10 @@ struct Endpoint {
     metrics::Histogram* duration = nullptr;
 };
 
+struct ServiceStyle;
+// The endpoint of an operation that a resource declares.
+std::unique_ptr<Endpoint> endpoint_of(const ServiceStyle& style, const Resource& resource, const Operation& operation);
+
 struct Match {
     const Endpoint* endpoint = nullptr;
     std::map<std::string, std::string, std::less<>> parameters;  // decoded

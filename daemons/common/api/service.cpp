@@ -17,24 +17,6 @@ namespace {
 constexpr std::uint64_t body_limit = 1u << 20;
 constexpr std::uint64_t logged_out_body_limit = 64u << 10;
 
-struct VerbDefaults {
-    Verb verb;
-    std::string_view method;
-    bool on_item;
-    int status;
-    bool body;
-};
-constexpr VerbDefaults verb_defaults[] = {
-    {Verb::list, "GET", false, 200, false}, {Verb::show, "GET", true, 200, false},      {Verb::create, "POST", false, 201, true},
-    {Verb::update, "", true, 200, true},    {Verb::remove, "DELETE", true, 204, false},
-};
-
-const VerbDefaults& defaults_of(Verb verb) {
-    for (const VerbDefaults& d : verb_defaults)
-        if (d.verb == verb) return d;
-    return verb_defaults[0];
-}
-
 bool wants_json(const Endpoint& endpoint) {
     const Route& r = endpoint.route;
     return r.json_body || r.any_body || !r.wrapper.empty() || !r.body.empty() || !r.actions.empty();
@@ -73,7 +55,7 @@ struct Service::Impl {
     Router router;
 
     void add_resource(Service& service, const Resource& resource);
-    void add_route(Service& service, const Route& route);
+    void add_route(const Route& route);
     void add(std::unique_ptr<Endpoint> endpoint);
     Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
     void parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
@@ -90,44 +72,44 @@ void Service::Impl::add(std::unique_ptr<Endpoint> endpoint) {
 }
 
 void Service::Impl::add_resource(Service& service, const Resource& resource) {
-    for (const Operation& operation : resource.operations) {
-        const VerbDefaults& d = defaults_of(operation.verb);
-        auto endpoint = std::make_unique<Endpoint>();
-        endpoint->resource = &resource;
-        endpoint->operation = &operation;
-        const bool on_item = d.on_item || (operation.verb == Verb::create && operation.method == "PUT");
-        endpoint->path = std::string(resource.path) + (on_item ? "/{id}" : "");
-        Route& route = endpoint->route;
-        route.method = !operation.method.empty() ? operation.method : d.method.empty() ? service.style().update_method : d.method;
-        route.path = endpoint->path;
-        route.policy = operation.policy;
-        route.check = operation.check;
-        route.status = operation.status ? operation.status : d.status;
-        route.json_body = d.body;
-        route.since = resource.since;
-        service.policy_.add(operation.policy, operation.check);
-        service.policy_.limit_scope(operation.policy, operation.scopes & resource.scopes);
-        add(std::move(endpoint));
-    }
+    for (const Operation& operation : resource.operations) add(endpoint_of(service.style(), resource, operation));
 }
 
-void Service::Impl::add_route(Service& service, const Route& declared) {
+void Service::Impl::add_route(const Route& declared) {
     auto endpoint = std::make_unique<Endpoint>();
     endpoint->route = declared;
-    if (!declared.policy.empty()) {
-        service.policy_.add(declared.policy, declared.check);
-        service.policy_.limit_scope(declared.policy, declared.scopes);
-    }
-    for (const Action& action : declared.actions) service.policy_.add(action.policy, action.check);
     add(std::move(endpoint));
 }
 
+Policy default_policy(const ServiceSpec& spec) {
+    Policy policy;
+    for (const auto& rules : spec.rules) policy.add(rules);
+    for (const Resource* resource : spec.resources)
+        for (const Operation& operation : resource->operations) {
+            policy.add(operation.policy, operation.check);
+            policy.limit_scope(operation.policy, operation.scopes & resource->scopes);
+        }
+    for (const auto& routes : spec.routes)
+        for (const Route& route : routes) {
+            if (!route.policy.empty()) {
+                policy.add(route.policy, route.check);
+                policy.limit_scope(route.policy, route.scopes);
+            }
+            for (const Action& action : route.actions) policy.add(action.policy, action.check);
+        }
+    for (const RenamedPolicy& renamed : spec.renamed_policies) policy.rename(renamed.old_name, renamed.name);
+    return policy;
+}
+
 Service::Service(ServiceSpec spec, Store& store, Authenticator& authenticator, metrics::Registry& metrics, void* app)
-    : spec_(std::move(spec)), store_(store), app_(app), impl_(std::make_unique<Impl>(Impl{authenticator, metrics, {}})) {
-    for (const auto& rules : spec_.rules) policy_.add(rules);
+    : spec_(std::move(spec)),
+      store_(store),
+      policy_(default_policy(spec_)),
+      app_(app),
+      impl_(std::make_unique<Impl>(Impl{authenticator, metrics, {}})) {
     for (const Resource* resource : spec_.resources) impl_->add_resource(*this, *resource);
     for (const auto& routes : spec_.routes)
-        for (const Route& route : routes) impl_->add_route(*this, route);
+        for (const Route& route : routes) impl_->add_route(route);
 }
 
 Service::~Service() = default;

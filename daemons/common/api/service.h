@@ -42,13 +42,22 @@ struct QuotaLimit {
     std::int64_t fallback;  // -1 = unlimited
 };
 
+// A rule that policy files may still call by an earlier name.
+struct RenamedPolicy {
+    std::string_view old_name, name;
+};
+
 struct ServiceSpec {
     ServiceStyle style;
     std::vector<const Resource*> resources;
     std::vector<std::span<const Route>> routes;
     std::vector<std::span<const PolicyRule>> rules;  // named rules beside those of operations ("admin_or_owner")
     std::span<const QuotaLimit> quotas = {};         // rows of table quotas(project_id TEXT, resource TEXT, hard_limit BIGINT) override
+    std::span<const RenamedPolicy> renamed_policies = {};
 };
+
+// Every rule that the tables declare, with its default check and scopes.
+Policy default_policy(const ServiceSpec& spec);
 
 class Service final : public http::Handler {
 public:

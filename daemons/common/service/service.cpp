@@ -195,6 +195,7 @@ int daemon_main(int argc, char** argv, const DaemonSpec& spec, const std::functi
         }
         Config config = load(spec, arguments);
         if (arguments.check) {
+            if (spec.check) spec.check(config);
             std::printf("pilvi-%s: the configuration is valid\n", std::string(spec.name).c_str());
             return 0;
         }

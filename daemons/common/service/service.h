@@ -18,6 +18,8 @@ struct DaemonSpec {
     std::string_view description;       // one line for --help
     std::span<const Setting> settings;  // the daemon's own, besides the shared ones
     bool http = true;                   // adds listen.* and http.* settings
+    // --check: what is wrong beyond the settings themselves (files that they name), as an Error.
+    void (*check)(const Config&) = nullptr;
 };
 
 // Shared settings (table in service.cpp): log.level; with http: listen.address ("0.0.0.0"), listen.port (required in the daemon's own table as

@@ -1,0 +1,222 @@
+#include "api/policy_tools.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "api/router.h"
+#include "base/fd.h"
+#include "base/text.h"
+#include "log/log.h"
+
+namespace pilvi::api {
+
+namespace {
+
+constexpr const char* usage =
+    "policy-check OPERATION [caller] [target]\n"
+    "  OPERATION                   a rule's name (identity:get_user), or METHOD and PATH as two words (GET /v3/users/1)\n"
+    "  --user ID --user-domain ID  the caller\n"
+    "  --project ID | --domain ID | --system   the scope of the caller's token\n"
+    "  --roles NAME,...            the caller's roles\n"
+    "  --token-file FILE           the body of GET /v3/auth/tokens instead of all these; - is standard input\n"
+    "  --target NAME=VALUE         a value of the target (target.user.id=1); may be repeated; without any, the caller's own\n"
+    "  --target-file FILE          the target as JSON\n";
+
+[[noreturn]] void wrong(const std::string& what) { throw Error(Errc::bad_request, what + "\n" + usage); }
+
+std::string content(const std::string& file) {
+    if (file != "-") return read_file(file);
+    std::string out;
+    for (char buffer[4096]; const std::size_t size = std::fread(buffer, 1, sizeof buffer, stdin);) out.append(buffer, size);
+    return out;
+}
+
+// target["a"]["b"] = value for "a.b", and target["a.b"] is not there.
+void set_path(json::object& target, const std::string& path, const std::string& value) {
+    json::object* at = &target;
+    const std::vector<std::string> steps = split(path, '.');
+    for (std::size_t i = 0; i + 1 < steps.size(); ++i) {
+        json::value& next = (*at)[steps[i]];
+        if (!next.is_object()) next = json::object();
+        at = &next.get_object();
+    }
+    (*at)[steps.back()] = value;
+}
+
+void read_token(const std::string& file, Context& who) {
+    const json::value body = parse_json(content(file));
+    const json::value* token = find_path(body, "token");
+    if (!token || !token->is_object()) wrong(file + " is not the body of a token");
+    who = context_from_token(token->get_object());
+}
+
+void print_tree(const Explanation& node, int depth, std::string& out) {
+    out += std::string(static_cast<std::size_t>(depth) * 2, ' ') + (node.held ? "yes  " : "no   ") + node.text +
+           (node.note.empty() ? "" : "   (" + node.note + ")") + "\n";
+    for (const Explanation& part : node.parts) print_tree(part, depth + 1, out);
+}
+
+// The policies of one request: several where the path has actions.
+std::vector<std::string> policies_of(const ServiceSpec& spec, const std::string& method, const std::string& path) {
+    std::vector<std::string> out;
+    Router router;
+    std::vector<DeclaredOperation> operations = declared_operations(spec);
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+        auto endpoint = std::make_unique<Endpoint>();
+        endpoint->route.method = operations[i].method;
+        endpoint->route.path = operations[i].path;
+        endpoint->route.policy = operations[i].policy;
+        router.add(std::move(endpoint));
+    }
+    const Match match = router.match(method, path.substr(0, path.find('?')), {});
+    if (!match.endpoint) return out;
+    for (const DeclaredOperation& o : operations)
+        if (o.path == match.endpoint->route.path && (o.method == match.endpoint->route.method) && !o.policy.empty() &&
+            std::find(out.begin(), out.end(), o.policy) == out.end())
+            out.push_back(o.policy);
+    return out;
+}
+
+int run_check(const PolicyTools& tools, const Config& config, const std::vector<std::string>& arguments) {
+    if (arguments.empty() || arguments.front() == "--help") {
+        std::fputs(usage, stdout);
+        return arguments.empty() ? 2 : 0;
+    }
+    const ServiceSpec spec = tools.spec();
+    Policy policy = default_policy(spec);
+    if (const std::string file = policy_file(config, tools.daemon); !file.empty()) policy.load_file(file);
+    policy.enforce_scope(config.boolean("policy.enforce_scope"));
+    const std::string answer = explain_decision(spec, policy, parse_question(arguments));
+    std::fputs(answer.c_str(), stdout);
+    return answer.starts_with("allowed") ? 0 : 1;
+}
+
+int run_list(const PolicyTools& tools, const std::vector<std::string>& arguments) {
+    if (!arguments.empty()) throw Error(Errc::bad_request, "policy-list takes no arguments");
+    std::fputs(sample_policy(tools.spec()).c_str(), stdout);
+    return 0;
+}
+
+}  // namespace
+
+std::string policy_file(const Config& config, std::string_view daemon) {
+    std::string file = config.text("policy.file");
+    if (!file.empty()) return file;
+    file = "/etc/pilvi/" + std::string(daemon) + "/policy.yaml";
+    return std::filesystem::exists(file) ? file : std::string();
+}
+
+void configure_policy(Service& service, const Config& config, std::string_view daemon) {
+    if (const std::string file = policy_file(config, daemon); !file.empty())
+        for (const std::string& line : service.policy().load_file(file)) log::warning(line + "; it is not used");
+    service.policy().enforce_scope(config.boolean("policy.enforce_scope"));
+}
+
+void PolicyTools::check(const Config& config) const {
+    Policy policy = default_policy(spec());
+    if (const std::string file = policy_file(config, daemon); !file.empty())
+        for (const std::string& line : policy.load_file(file)) std::printf("%s\n", line.c_str());
+}
+
+std::vector<Subcommand> PolicyTools::commands() const {
+    return {{"policy-list", [tools = *this](const Config&, const std::vector<std::string>& a) { return run_list(tools, a); }},
+            {"policy-check", [tools = *this](const Config& config, const std::vector<std::string>& a) { return run_check(tools, config, a); }}};
+}
+
+std::vector<DeclaredOperation> declared_operations(const ServiceSpec& spec) {
+    std::vector<DeclaredOperation> out;
+    for (const Resource* resource : spec.resources)
+        for (const Operation& operation : resource->operations) {
+            const auto endpoint = endpoint_of(spec.style, *resource, operation);
+            out.push_back({std::string(endpoint->route.method), endpoint->path, std::string(operation.policy)});
+        }
+    for (const auto& routes : spec.routes)
+        for (const Route& route : routes) {
+            if (!route.policy.empty()) out.push_back({std::string(route.method), std::string(route.path), std::string(route.policy)});
+            for (const Action& action : route.actions)
+                out.push_back({std::string(route.method), std::string(route.path), std::string(action.policy)});
+        }
+    return out;
+}
+
+std::string sample_policy(const ServiceSpec& spec) {
+    std::map<std::string, std::vector<std::string>, std::less<>> operations;
+    for (const DeclaredOperation& o : declared_operations(spec)) {
+        std::vector<std::string>& lines = operations[o.policy];
+        std::string line = "# " + o.method + "  " + o.path + "\n";
+        if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(std::move(line));
+    }
+    std::string out;
+    const Policy policy = default_policy(spec);
+    for (const auto& [name, rule] : policy.rules()) {
+        if (!rule.description.empty()) out += "# " + std::string(rule.description) + "\n";
+        for (const std::string& line : operations[name]) out += line;
+        out += "#\"" + name + "\": " + to_text(json::value(rule.text)) + "\n\n";
+    }
+    return out;
+}
+
+PolicyQuestion parse_question(const std::vector<std::string>& arguments) {
+    PolicyQuestion out;
+    std::vector<std::string> operation;
+    std::string token_file;
+    const std::pair<std::string_view, std::string*> texts[] = {{"--user", &out.who.user_id},
+                                                               {"--user-domain", &out.who.user_domain_id},
+                                                               {"--project", &out.who.project_id},
+                                                               {"--domain", &out.who.domain_id},
+                                                               {"--token-file", &token_file}};
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        const std::string& argument = arguments[i];
+        if (!argument.starts_with("--")) {
+            operation.push_back(argument);
+            continue;
+        }
+        if (argument == "--system") {
+            out.who.system = true;
+            continue;
+        }
+        if (i + 1 == arguments.size()) wrong(argument + " needs a value");
+        const std::string& value = arguments[++i];
+        const auto text = std::find_if(std::begin(texts), std::end(texts), [&](const auto& t) { return t.first == argument; });
+        if (text != std::end(texts)) {
+            *text->second = value;
+        } else if (argument == "--roles") {
+            out.who.roles = split(value, ',', false);
+        } else if (argument == "--target") {
+            const std::size_t equals = value.find('=');
+            if (equals == std::string::npos || equals == 0) wrong("--target needs NAME=VALUE, not '" + value + "'");
+            set_path(out.target, value.substr(0, equals), value.substr(equals + 1));
+        } else if (argument == "--target-file") {
+            const json::value target = parse_json(content(value));
+            if (!target.is_object()) wrong(value + " is not a JSON object");
+            out.target = target.get_object();
+        } else {
+            wrong("unknown option " + argument);
+        }
+    }
+    if (operation.empty() || operation.size() > 2) wrong("one OPERATION is needed");
+    out.operation = join(operation, " ");
+    if (!token_file.empty()) read_token(token_file, out.who);
+    out.who.is_admin = out.who.has_role("admin");
+    return out;
+}
+
+std::string explain_decision(const ServiceSpec& spec, const Policy& policy, const PolicyQuestion& question) {
+    const std::size_t space = question.operation.find(' ');
+    std::vector<std::string> names{question.operation};
+    if (space != std::string::npos) names = policies_of(spec, question.operation.substr(0, space), question.operation.substr(space + 1));
+    if (names.empty()) throw Error(Errc::not_found, "this service has no operation '" + question.operation + "' that a policy guards");
+    const Context& who = question.who;
+    const json::object own{{"project_id", who.project_id}, {"user_id", who.user_id}, {"domain_id", who.domain_id}};
+    std::string tree;
+    bool allowed = false;
+    for (const std::string& name : names) {
+        const Explanation why = policy.explain(name, who, question.target.empty() ? own : question.target);
+        allowed = allowed || why.held;
+        print_tree(why, 0, tree);
+    }
+    return (allowed ? "allowed\n" : "denied\n") + tree;
+}
+
+}  // namespace pilvi::api
