@@ -5,6 +5,7 @@
 #include "api/service.h"
 #include "auth/compliance.h"
 #include "auth/revocations.h"
+#include "auth/federation.h"
 #include "auth/tokens.h"
 #include "config/config.h"
 #include "domain/key_repository.h"
@@ -35,6 +36,7 @@ struct App {
     Revocations revocations{tokens};
     Options options;
     Micros receipt_lifetime = 300'000'000;
+    FederationSettings federation = {};
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros, const JwsRepository& jws = JwsRepository(""), bool issue_jws = false)
         : store(store_),

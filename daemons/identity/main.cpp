@@ -28,6 +28,7 @@ void serve(Daemon& daemon) {
                       provider == "jws");
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     app.options = identity::options_of(config);
+    app.federation = identity::federation_settings(config);
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     api::configure_policy(service, config, policy.daemon);
     identity::Announcing announcing(service, app.tokens, app.revocations);
@@ -36,6 +37,8 @@ void serve(Daemon& daemon) {
     app.revocations.attach(server, [&] {
         if (app.reload_changed_keys()) log::notice("read the keys again: a repository was changed");
     });
+    const int front_door = open_front_door(server, app.federation);
+    if (front_door > 0) log::notice("federation: the front door is 127.0.0.1 port " + std::to_string(front_door));
     daemon.run({}, [&] {
         app.reload_keys();
         log::notice("read the keys again");

@@ -121,9 +121,9 @@ class Server {
 public:
     Server(Handler& handler, ServerOptions options);
     ~Server();  // stop()
-    // Binds "127.0.0.1", "0.0.0.0", "::"; port 0 picks one. Returns the port. Throws Error(unavailable) naming address and port.
-    int listen(const std::string& address, int port);
-    void listen_unix(const std::string& path, unsigned mode = 0660);
+    // Binds "127.0.0.1", "0.0.0.0", "::"; port 0 picks one. Returns the port. Throws Error(unavailable) naming address and port. `tag`: see adopt().
+    int listen(const std::string& address, int port, std::string tag = {});
+    void listen_unix(const std::string& path, unsigned mode = 0660, std::string tag = {});
     // Takes over a listening socket (systemd's, or one opened in a namespace). `tag` is handed to the handler as header "X-Pilvi-Listener"
     // (a header of that name sent by a peer is dropped).
     void adopt(UniqueFd listening, std::string tag = {});

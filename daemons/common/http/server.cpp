@@ -212,7 +212,7 @@ Server::Server(Handler& handler, ServerOptions options) : impl_(std::make_unique
 
 Server::~Server() { stop(); }
 
-int Server::listen(const std::string& address, int port) {
+int Server::listen(const std::string& address, int port, std::string tag) {
     sockaddr_storage storage{};
     socklen_t size = 0;
     auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
@@ -236,11 +236,11 @@ int Server::listen(const std::string& address, int port) {
     if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 || ::listen(fd.get(), backlog) != 0) fail(place);
     size = sizeof storage;
     ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&storage), &size);
-    impl_->add_listener(std::move(fd), {});
+    impl_->add_listener(std::move(fd), std::move(tag));
     return ntohs(storage.ss_family == AF_INET ? v4.sin_port : v6.sin6_port);
 }
 
-void Server::listen_unix(const std::string& path, unsigned mode) {
+void Server::listen_unix(const std::string& path, unsigned mode, std::string tag) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const std::string place = "cannot listen on " + path;
@@ -253,7 +253,7 @@ void Server::listen_unix(const std::string& path, unsigned mode) {
     if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || ::chmod(path.c_str(), mode) != 0 ||
         ::listen(fd.get(), backlog) != 0)
         fail(place);
-    impl_->add_listener(std::move(fd), {}, path);
+    impl_->add_listener(std::move(fd), std::move(tag), path);
 }
 
 void Server::adopt(UniqueFd listening, std::string tag) { impl_->add_listener(std::move(listening), std::move(tag)); }

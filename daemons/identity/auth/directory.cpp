@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/time.h"
+
 namespace pilvi::identity {
 
 namespace {
@@ -85,8 +87,21 @@ std::optional<RoleRecord> find_role(Tx& tx, std::string_view id) {
 
 std::vector<std::string> groups_of(Tx& tx, std::string_view user_id) {
     std::vector<std::string> out;
-    for (const Row& row : tx.query("SELECT group_id FROM group_members WHERE user_id = ?", {user_id})) out.push_back(row.at(0).text());
+    for (const Row& row : tx.query("SELECT group_id FROM group_members WHERE user_id = ? UNION SELECT m.group_id FROM expiring_group_members m"
+                                   " JOIN identity_providers p ON p.id = m.idp_id"
+                                   " WHERE m.user_id = ? AND m.last_verified + p.authorization_ttl * 60000000 > ?",
+                                   {user_id, user_id, now_micros()}))
+        out.push_back(row.at(0).text());
     return out;
+}
+
+std::optional<std::int64_t> first_membership_end(Tx& tx, std::string_view user_id) {
+    return tx
+        .scalar(
+            "SELECT MIN(m.last_verified + p.authorization_ttl * 60000000) FROM expiring_group_members m"
+            " JOIN identity_providers p ON p.id = m.idp_id WHERE m.user_id = ? AND m.last_verified + p.authorization_ttl * 60000000 > ?",
+            {user_id, now_micros()})
+        .optional_integer();
 }
 
 Implications load_implications(Tx& tx) {
@@ -110,8 +125,9 @@ ProjectTree load_tree(Tx& tx) {
 
 std::vector<Assignment> load_assignments(Tx& tx) { return assignments(tx.query(assignment_columns)); }
 
-std::vector<Assignment> load_assignments(Tx& tx, std::string_view user_id) {
+std::vector<Assignment> load_assignments(Tx& tx, std::string_view user_id, std::span<const std::string> also) {
     Values actors{user_id};
+    for (const std::string& group : also) actors.emplace_back(group);
     for (std::string& group : groups_of(tx, user_id)) actors.emplace_back(std::move(group));
     return assignments(tx.query(sql(assignment_columns, " WHERE actor_id IN (" + marks(actors.size()) + ")"), actors));
 }
@@ -125,10 +141,11 @@ std::vector<std::string> ancestors_of(Tx& tx, const ProjectRecord& of) {
     return out;
 }
 
-std::set<std::string> role_ids_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on) {
+std::set<std::string> role_ids_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on,
+                                         std::span<const std::string> also) {
     const std::vector<std::string> above = on && target == Target::project ? ancestors_of(tx, *on) : std::vector<std::string>();
     std::set<std::string> roles;
-    for (const Assignment& a : load_assignments(tx, user_id))
+    for (const Assignment& a : load_assignments(tx, user_id, also))
         if (applies(a, target, on ? std::string_view(on->id) : std::string_view(), above)) roles.insert(a.role_id);
     return roles.empty() ? roles : with_implied(roles, load_implications(tx));
 }
@@ -144,14 +161,14 @@ std::vector<RoleRecord> load_roles(Tx& tx, const std::set<std::string>& ids) {
     return out;
 }
 
-std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on) {
-    return load_roles(tx, role_ids_in_effect(tx, user_id, target, on));
+std::vector<RoleRecord> roles_in_effect(Tx& tx, std::string_view user_id, Target target, const ProjectRecord* on, std::span<const std::string> also) {
+    return load_roles(tx, role_ids_in_effect(tx, user_id, target, on, also));
 }
 
-std::vector<std::string> scopes_of(Tx& tx, std::string_view user_id, Target target) {
+std::vector<std::string> scopes_of(Tx& tx, std::string_view user_id, Target target, std::span<const std::string> also) {
     std::set<std::string> found;
     std::optional<ProjectTree> tree;
-    for (const Assignment& a : load_assignments(tx, user_id)) {
+    for (const Assignment& a : load_assignments(tx, user_id, also)) {
         if (!a.inherited && a.target == target) found.insert(a.target_id);
         if (!a.inherited || target != Target::project) continue;
         if (!tree) tree = load_tree(tx);

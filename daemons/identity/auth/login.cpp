@@ -5,6 +5,7 @@
 #include "api/validate.h"
 #include "app.h"
 #include "auth/delegation.h"
+#include "auth/federation.h"
 #include "auth/receipts.h"
 #include "base/text.h"
 #include "domain/oauth1.h"
@@ -40,6 +41,11 @@ constexpr Field passcode_fields[] = {
     {.name = "domain", .type = Type::object, .fields = domain_fields, .extra = true},
 };
 constexpr Field totp_fields[] = {{.name = "user", .type = Type::object, .use = required, .fields = passcode_fields, .extra = true}};
+constexpr Field mapped_fields[] = {
+    {.name = "id", .most = any_length},
+    {.name = "identity_provider", .most = any_length},
+    {.name = "protocol", .most = any_length},
+};
 constexpr Field identity_fields[] = {
     {.name = "methods", .type = Type::array, .use = required, .most = 20, .item = Type::text},
     {.name = "password", .type = Type::object, .fields = password_fields, .extra = true},
@@ -47,6 +53,9 @@ constexpr Field identity_fields[] = {
     {.name = "application_credential", .type = Type::object, .fields = credential_fields, .extra = true},
     {.name = "totp", .type = Type::object, .fields = totp_fields, .extra = true},
     {.name = "oauth1", .type = Type::object, .extra = true},
+    {.name = "mapped", .type = Type::object, .fields = mapped_fields, .extra = true},
+    {.name = "saml2", .type = Type::object, .fields = mapped_fields, .extra = true},
+    {.name = "openid", .type = Type::object, .fields = mapped_fields, .extra = true},
 };
 constexpr Field project_fields[] = {
     {.name = "id", .most = any_length},
@@ -111,6 +120,7 @@ struct Login {
     void by_application_credential(const json::object& given);
     void by_totp(const json::object& given);
     void by_oauth1(const json::object& given);
+    void by_mapping(const json::object& given);
 };
 
 void Login::by_password(const json::object& given) {
@@ -161,6 +171,30 @@ void Login::by_token(const json::object& given) {
     payload.methods |= Method::token | old->payload.methods;
     end_by(old->payload.expires_at);  // a chain of tokens does not live longer than its first
     payload.audit_ids = {old->payload.audit_ids.back()};
+    if (old->payload.idp_id.empty()) return;
+    const auto provider = store.read([&](Tx& tx) { return tx.one("SELECT enabled FROM identity_providers WHERE id = ?", {old->payload.idp_id}); });
+    if (!provider || !provider->boolean("enabled")) throw Error(Errc::forbidden, "Identity Provider " + old->payload.idp_id + " is disabled");
+    payload.idp_id = old->payload.idp_id;
+    payload.protocol_id = old->payload.protocol_id;
+    payload.group_ids = old->payload.group_ids;
+}
+
+// With a token of such a login, or with what the front door asserts.
+void Login::by_mapping(const json::object& given) {
+    if (given.contains("id")) {
+        by_token(given);
+        if (payload.idp_id.empty()) good = false;
+        return;
+    }
+    for (const std::string_view member : {"identity_provider", "protocol"})
+        if (!given.contains(member)) throw Error(Errc::bad_request, "Expecting to find " + std::string(member) + " in mapped.");
+    Payload mapped;
+    log_in_mapped(call, string_or(given, "identity_provider"), string_or(given, "protocol"), mapped);
+    same_user(mapped.user_id);
+    payload.methods |= mapped.methods;
+    payload.idp_id = std::move(mapped.idp_id);
+    payload.protocol_id = std::move(mapped.protocol_id);
+    payload.group_ids = std::move(mapped.group_ids);
 }
 
 void Login::by_application_credential(const json::object& given) {
@@ -242,8 +276,9 @@ constexpr struct {
     std::string_view name;
     void (Login::*run)(const json::object&);
 } handlers[] = {
-    {"password", &Login::by_password}, {"token", &Login::by_token},   {"application_credential", &Login::by_application_credential},
-    {"totp", &Login::by_totp},         {"oauth1", &Login::by_oauth1},
+    {"password", &Login::by_password}, {"token", &Login::by_token},    {"application_credential", &Login::by_application_credential},
+    {"totp", &Login::by_totp},         {"oauth1", &Login::by_oauth1},  {"mapped", &Login::by_mapping},
+    {"saml2", &Login::by_mapping},     {"openid", &Login::by_mapping},
 };
 
 // The project of a trust that can be used; what more there is to it is looked at when it is known who asks.
@@ -340,6 +375,10 @@ bool choose_scope(Login& login) {
     Payload scoped;
     if (!login.store.read([&](Tx& tx) { return set_scope(login.call.service.style(), tx, *login.asked, login.tokens.now(), scoped); })) return false;
     if (!payload.access_token_id.empty()) return scoped.trust_id.empty();  // its own project, whatever is asked for
+    if (scoped.scope == Scope::system) {                                   // such a token says nothing of federation, as in the original
+        payload.idp_id.clear();
+        payload.group_ids.clear();
+    }
     payload.scope = scoped.scope;
     payload.scope_id = scoped.scope_id;
     payload.trust_id = scoped.trust_id;
@@ -349,7 +388,7 @@ bool choose_scope(Login& login) {
 // The user's default project, where it is usable; else the token as it was asked for.
 std::optional<Tokens::Issued> issue(const Login& login) {
     Payload payload = login.payload;
-    if (!login.asked && payload.scope == Scope::none) {
+    if (!login.asked && payload.scope == Scope::none && payload.idp_id.empty()) {
         const auto user = login.store.read([&](Tx& tx) { return find_user(tx, payload.user_id); });
         if (user && !user->default_project_id.empty()) {
             payload.scope = Scope::project;

@@ -82,6 +82,7 @@ std::optional<Subject> load_subject(Tx& tx, const Payload& payload, Micros now) 
     const auto user_domain = find_domain(tx, s.user.domain_id);
     if (!admit(user_domain, s.valid_from)) return std::nullopt;
     s.user_domain = *user_domain;
+    if (!payload.idp_id.empty() && !tx.one("SELECT 1 FROM identity_providers WHERE id = ?", {payload.idp_id})) return std::nullopt;
     if (payload.scope == Scope::none) return s;
     Target target = Target::system;
     if (payload.scope == Scope::project) {
@@ -98,7 +99,7 @@ std::optional<Subject> load_subject(Tx& tx, const Payload& payload, Micros now) 
     bool good = true;
     if (!payload.trust_id.empty()) good = trust_roles(tx, payload, now, s);
     else if (!payload.access_token_id.empty()) good = access_token_roles(tx, payload, s);
-    else s.roles = roles_in_effect(tx, s.user.id, target, s.scope ? &*s.scope : nullptr);
+    else s.roles = roles_in_effect(tx, s.user.id, target, s.scope ? &*s.scope : nullptr, payload.group_ids);
     if (!good || s.roles.empty()) return std::nullopt;
     return s;
 }
@@ -192,7 +193,9 @@ void render_scope(const Payload& payload, const Subject& s, json::object& body) 
 json::object render(const Payload& payload, Micros issued_at, const Subject& s) {
     const UserRecord& user = s.shown_user();
     json::array methods, audit_ids;
-    for (const std::string& name : method_names(payload.methods)) methods.emplace_back(name);
+    // An identity provider's user logged in by the method that is named as its protocol.
+    for (const std::string& name : method_names(payload.methods))
+        methods.emplace_back(name == "mapped" && !payload.idp_id.empty() ? payload.protocol_id : name);
     for (const std::string& id : payload.audit_ids) audit_ids.emplace_back(id);
     json::object body{
         {"methods", std::move(methods)},
@@ -205,6 +208,14 @@ json::object render(const Payload& payload, Micros issued_at, const Subject& s) 
         {"expires_at", iso8601_micros(payload.expires_at)},
         {"issued_at", iso8601_micros(issued_at)},
     };
+    if (!payload.idp_id.empty()) {
+        json::array groups;
+        for (const std::string& id : payload.group_ids) groups.push_back(json::object{{"id", id}});
+        json::object& shown = body["user"].as_object();
+        shown.erase("password_expires_at");
+        shown["OS-FEDERATION"] = {
+            {"groups", std::move(groups)}, {"identity_provider", {{"id", payload.idp_id}}}, {"protocol", {{"id", payload.protocol_id}}}};
+    }
     render_scope(payload, s, body);
     return body;
 }
@@ -275,6 +286,7 @@ std::shared_ptr<const Token> Tokens::make(Tx& tx, const Payload& payload, Micros
     if (!payload.application_credential_id.empty() && !narrow(tx, payload, clock_(), *subject, extra)) return nullptr;
     token->payload = payload;
     token->issued_at = issued_at;
+    token->good_until = first_membership_end(tx, payload.user_id).value_or(0);
     token->who = context_of(payload, *subject);
     json::object body = render(payload, issued_at, *subject);
     for (auto& member : extra) body[member.key()] = std::move(member.value());
@@ -320,7 +332,8 @@ std::shared_ptr<const Token> Tokens::find(std::string_view text, Micros window) 
     {
         const std::lock_guard lock(mutex_);
         const auto cached = cache_.find(key);
-        if (cached != cache_.end() && cached->second.epoch == epoch) {
+        if (cached != cache_.end() && cached->second.epoch == epoch &&
+            (cached->second.token->good_until == 0 || now_micros() < cached->second.token->good_until)) {
             const auto& token = cached->second.token;
             return now < token->payload.expires_at + window ? token : nullptr;
         }

@@ -33,6 +33,7 @@ struct Token {
     Context who;
     std::string head;                            // {"token": {...} without catalogue
     std::shared_ptr<const std::string> catalog;  // JSON array; nullptr where the scope has none
+    Micros good_until = 0;                       // a group membership ends then: what the token says has to be looked up again; 0 = never
     // The body of GET /v3/auth/tokens.
     std::string body(bool with_catalog) const;
 };

@@ -15,6 +15,9 @@ enum Version : unsigned {
     domain_version = 1,
     project_version = 2,
     trust_version = 3,
+    federated_version = 4,
+    federated_project_version = 5,
+    federated_domain_version = 6,
     oauth_version = 7,
     system_version = 8,
     application_credential_version = 9,
@@ -31,6 +34,11 @@ std::size_t size_of(std::uint64_t version) {
         case oauth_version:
         case application_credential_version:
             return 7;
+        case federated_version:
+            return 8;
+        case federated_project_version:
+        case federated_domain_version:
+            return 9;
         default:
             return 6;
     }
@@ -38,7 +46,14 @@ std::size_t size_of(std::uint64_t version) {
 
 class Writer {
 public:
-    void array(std::size_t size) { out += static_cast<char>(0x90 | size); }  // below 16
+    void array(std::size_t size) {  // below 65536
+        if (size < 16) {
+            out += static_cast<char>(0x90 | size);
+        } else {
+            out += static_cast<char>(0xdc);
+            big_endian(size, 2);
+        }
+    }
     void boolean(bool v) { out += static_cast<char>(v ? 0xc3 : 0xc2); }
     void integer(std::uint64_t v) {
         if (v >= 0x80) {
@@ -92,6 +107,7 @@ public:
     }
     std::size_t array() {
         const unsigned head = byte();
+        if (head == 0xdc) return big_endian(2);
         if ((head & 0xf0) != 0x90) bad = true;
         return head & 0x0f;
     }
@@ -184,7 +200,30 @@ std::string read_domain(Reader& from) {
     return std::string(v);
 }
 
+bool is_federated(unsigned version) { return version >= federated_version && version <= federated_domain_version; }
+
+void write_federation(Writer& to, const Payload& payload) {
+    to.array(payload.group_ids.size());
+    for (const std::string& group : payload.group_ids) write_id(to, group);
+    write_id(to, payload.idp_id);
+    to.text(payload.protocol_id);
+}
+
+void read_federation(Reader& from, Payload& payload) {
+    const std::size_t groups = from.array();
+    if (groups > most_token_groups) from.bad = true;
+    for (std::size_t i = 0; i < groups && !from.bad; ++i) payload.group_ids.push_back(read_id(from));
+    payload.idp_id = read_id(from);
+    const std::string_view protocol = from.bytes();
+    if (protocol.empty() || protocol.size() > 64 || !is_utf8(protocol)) from.bad = true;
+    payload.protocol_id = protocol;
+}
+
 unsigned version_of(const Payload& payload) {
+    if (!payload.idp_id.empty() && payload.scope != Scope::system)
+        return payload.scope == Scope::none     ? federated_version
+               : payload.scope == Scope::domain ? federated_domain_version
+                                                : federated_project_version;
     switch (payload.scope) {
         case Scope::none:
             return unscoped_version;
@@ -203,6 +242,11 @@ unsigned version_of(const Payload& payload) {
 void read_scope(Reader& from, unsigned version, Payload& p) {
     switch (version) {
         case unscoped_version:
+        case federated_version:
+            break;
+        case federated_domain_version:
+            p.scope = Scope::domain;
+            p.scope_id = read_id(from);
             break;
         case domain_version:
             p.scope = Scope::domain;
@@ -210,6 +254,7 @@ void read_scope(Reader& from, unsigned version, Payload& p) {
             break;
         case project_version:
         case trust_version:
+        case federated_project_version:
         case application_credential_version:
             p.scope = Scope::project;
             p.scope_id = read_id(from);
@@ -257,11 +302,14 @@ std::string pack_payload(const Payload& payload) {
     if (payload.scope == Scope::project) write_id(to, payload.scope_id);
     if (version == oauth_version) write_id(to, payload.access_token_id);
     if (payload.scope == Scope::system) to.text("all");
-    if (payload.scope == Scope::domain) {
+    if (version == federated_domain_version) {
+        write_id(to, payload.scope_id);
+    } else if (payload.scope == Scope::domain) {
         const auto raw = hex_bytes(payload.scope_id);
         if (raw) to.binary(*raw);
         else to.text(payload.scope_id);
     }
+    if (is_federated(version)) write_federation(to, payload);
     to.real(static_cast<double>(payload.expires_at) / 1e6);
     to.array(payload.audit_ids.size());
     for (const std::string& id : payload.audit_ids) to.binary(base64url_decode(id).value_or(""));
@@ -280,6 +328,7 @@ std::optional<Payload> unpack_payload(std::string_view bytes) noexcept {
         p.methods = from.integer() & known_methods;
         if (from.bad || version > 127) return std::nullopt;
         read_scope(from, static_cast<unsigned>(version), p);
+        if (is_federated(static_cast<unsigned>(version))) read_federation(from, p);
         p.expires_at = read_time(from);
         const std::size_t audits = from.array();
         if (audits < 1 || audits > 2) from.bad = true;

@@ -1,7 +1,6 @@
 #pragma once
 // What a token says, in the original's wire form: msgpack of [version, user, methods, scope, expiry, audit ids], one version per kind of scope.
 // Source: keystone/token/token_formatters.py.
-// Versions that need federation are not read.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,10 +37,15 @@ struct Payload {
     std::string application_credential_id;  // project scope only; "" = none
     std::string trust_id;                   // project scope only, user_id is the trustee; "" = none
     std::string access_token_id;            // of OAuth1, project scope only; "" = none
+    std::string idp_id, protocol_id;        // by which an identity provider's user came in; "" = none. Not with system scope
+    std::vector<std::string> group_ids;     // that the mapping gave, with idp_id
 };
 
 // Of a token that was issued by a delegated method.
 inline bool has_delegated_method(const Payload& p) { return p.methods == 0 || (p.methods & ~primary_methods) != 0; }
+// Groups of one token at most: it has to fit into a header.
+inline constexpr std::size_t most_token_groups = 100;
+
 // Whether the token acts on somebody's behalf with less than they may: of a trust, an application credential, an access token, an EC2 credential.
 inline bool is_delegated(const Payload& p) { return !p.trust_id.empty() || has_delegated_method(p); }
 

@@ -7,19 +7,21 @@ namespace pilvi::identity {
 
 using namespace api;
 
-namespace {
-
-Reply text_reply(std::string body) {
+Reply text_reply(std::string text, std::string_view type) {
     Reply reply;
-    reply.text = std::move(body);
-    reply.headers.set("Content-Type", "application/json");
+    reply.text = std::move(text);
+    reply.headers.set("Content-Type", type);
     return reply;
 }
 
+namespace {
+
 bool with_catalog(const Call& call) { return !call.query.has("nocatalog"); }
 
-Reply issue(Call& call) {
-    const auto result = log_in(call, call.raw);
+}  // namespace
+
+Reply log_in_with(Call& call, const json::value& body) {
+    const auto result = log_in(call, body);
     if (const Receipt* receipt = std::get_if<Receipt>(&result)) {
         Reply reply(receipt->body);
         reply.status = 401;
@@ -31,6 +33,10 @@ Reply issue(Call& call) {
     reply.headers.set("X-Subject-Token", issued.text);
     return reply;
 }
+
+namespace {
+
+Reply issue(Call& call) { return log_in_with(call, call.raw); }
 
 // The token in X-Subject-Token; nullptr where it is not valid. Only a GET may look past a token's end.
 std::shared_ptr<const Token> subject(const Call& call) {
@@ -77,18 +83,31 @@ Reply catalog(Call& call) {
     return text_reply("{\"catalog\":" + *token->catalog + ",\"links\":{\"self\":" + to_text(json::value(link(call, "auth/catalog"))) + "}}");
 }
 
-template <Target target>
-Reply scopes(Call& call) {
-    return call.store().read([&](Tx& tx) -> Reply {
-        const Resource& resource = target == Target::domain ? domain_resource : project_resource;
-        return list_of(call, tx, resource, scopes_of(tx, call.who.user_id, target));
-    });
+std::vector<std::string> token_groups(const Call& call) {
+    const auto token = app(call).tokens.find(call.who.token);
+    return token ? token->payload.group_ids : std::vector<std::string>();
 }
 
+}  // namespace
+
+template <Target target>
+Reply scopes_of_caller(Call& call) {
+    const std::vector<std::string> groups = token_groups(call);
+    return call.store().read([&](Tx& tx) -> Reply {
+        const Resource& resource = target == Target::domain ? domain_resource : project_resource;
+        return list_of(call, tx, resource, scopes_of(tx, call.who.user_id, target, groups));
+    });
+}
+template Reply scopes_of_caller<Target::project>(Call&);
+template Reply scopes_of_caller<Target::domain>(Call&);
+
+namespace {
+
 Reply list_systems(Call& call) {
+    const std::vector<std::string> groups = token_groups(call);
     return call.store().read([&](Tx& tx) -> Reply {
         json::array out;
-        if (!roles_in_effect(tx, call.who.user_id, Target::system, nullptr).empty()) out.push_back(json::object{{"all", true}});
+        if (!roles_in_effect(tx, call.who.user_id, Target::system, nullptr, groups).empty()) out.push_back(json::object{{"all", true}});
         return json::object{{"system", std::move(out)}, {"links", {{"self", link(call, "auth/system")}}}};
     });
 }
@@ -99,8 +118,16 @@ constexpr Route routes[] = {
     {.method = "GET", .path = "/v3/auth/tokens", .policy = "identity:use_token_api", .check = anyone, .handler = &validate},
     {.method = "DELETE", .path = "/v3/auth/tokens", .policy = "identity:use_token_api", .check = anyone, .handler = &revoke, .status = 204},
     {.method = "GET", .path = "/v3/auth/catalog", .policy = "identity:get_auth_catalog", .check = anyone, .handler = &catalog},
-    {.method = "GET", .path = "/v3/auth/projects", .policy = "identity:get_auth_projects", .check = anyone, .handler = &scopes<Target::project>},
-    {.method = "GET", .path = "/v3/auth/domains", .policy = "identity:get_auth_domains", .check = anyone, .handler = &scopes<Target::domain>},
+    {.method = "GET",
+     .path = "/v3/auth/projects",
+     .policy = "identity:get_auth_projects",
+     .check = anyone,
+     .handler = &scopes_of_caller<Target::project>},
+    {.method = "GET",
+     .path = "/v3/auth/domains",
+     .policy = "identity:get_auth_domains",
+     .check = anyone,
+     .handler = &scopes_of_caller<Target::domain>},
     {.method = "GET", .path = "/v3/auth/system", .policy = "identity:get_auth_system", .check = anyone, .handler = list_systems},
 };
 static_assert(sound(routes));

@@ -77,6 +77,14 @@ extern const api::Resource domain_resource, project_resource, user_resource, gro
     endpoint_resource, credential_resource, consumer_resource, identity_provider_resource, protocol_resource, mapping_resource,
     service_provider_resource, policy_resource, endpoint_group_resource, registered_limit_resource, limit_resource;
 
+// POST /v3/auth/tokens with this body instead of the request's.
+api::Reply log_in_with(api::Call& call, const json::value& body);
+// Projects or domains that the caller's token may be scoped to.
+template <Target target>
+api::Reply scopes_of_caller(api::Call& call);
+// The body is `text`, of this media type.
+api::Reply text_reply(std::string text, std::string_view type = "application/json");
+
 std::span<const api::Route> auth_routes();
 std::span<const api::Route> version_routes();
 std::span<const api::Route> project_tag_routes();
@@ -86,6 +94,7 @@ std::span<const api::Route> grant_routes();
 std::span<const api::Route> assignment_routes();
 std::span<const api::Route> implied_role_routes();
 std::span<const api::Route> region_routes();
+std::span<const api::Route> federation_routes();
 std::span<const api::Route> application_credential_routes();
 std::span<const api::Route> credential_routes();
 std::span<const api::Route> revocation_routes();
