@@ -6,6 +6,7 @@
 #include "auth/compliance.h"
 #include "auth/revocations.h"
 #include "auth/federation.h"
+#include "auth/ldap.h"
 #include "auth/tokens.h"
 #include "config/config.h"
 #include "domain/key_repository.h"
@@ -37,6 +38,7 @@ struct App {
     Options options;
     Micros receipt_lifetime = 300'000'000;
     FederationSettings federation = {};
+    std::unique_ptr<DirectoryDomains> directories = std::make_unique<DirectoryDomains>();
     App(Store& store_, const KeyRepository& token_keys, const KeyRepository& sealing_keys, PasswordCost cost = {}, TokenSettings token_settings_ = {},
         Clock clock = now_micros, const JwsRepository& jws = JwsRepository(""), bool issue_jws = false)
         : store(store_),

@@ -5,6 +5,7 @@
 #include "app.h"
 #include "commands.h"
 #include "mapping_test.h"
+#include "resources/domain_config.h"
 #include "log/log.h"
 #include "service/service.h"
 
@@ -29,6 +30,8 @@ void serve(Daemon& daemon) {
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     app.options = identity::options_of(config);
     app.federation = identity::federation_settings(config);
+    app.directories = std::make_unique<identity::DirectoryDomains>(
+        config.text("ldap.domains"), [&app](Tx& tx, std::string_view domain_id) { return identity::domain_configuration(app, tx, domain_id); });
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     api::configure_policy(service, config, policy.daemon);
     identity::Announcing announcing(service, app.tokens, app.revocations);
@@ -56,5 +59,9 @@ int main(int argc, char** argv) {
     std::vector<Subcommand> commands = identity::commands();
     for (const Subcommand& command : policy.commands()) commands.push_back(command);
     commands.push_back({"mapping-test", &identity::run_mapping_test});
+    commands.push_back({"ldap-defaults", [](const Config&, const std::vector<std::string>&) {
+                            std::fputs(Config({identity::directory_settings}).defaults().c_str(), stdout);
+                            return 0;
+                        }});
     return daemon_main(argc, argv, spec, &serve, commands);
 }

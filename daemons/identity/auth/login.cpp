@@ -115,6 +115,7 @@ struct Login {
         if (payload.user_id != id) good = false;
     }
     void end_by(Micros at) { payload.expires_at = payload.expires_at == 0 ? at : std::min(payload.expires_at, at); }
+    void renew(const json::object& reference) const;
     void by_password(const json::object& given);
     void by_token(const json::object& given);
     void by_application_credential(const json::object& given);
@@ -123,12 +124,26 @@ struct Login {
     void by_mapping(const json::object& given);
 };
 
+// Who is asked for may live in a directory server, and be unknown here or another one than before.
+void Login::renew(const json::object& reference) const {
+    if (reference.contains("id")) return shared.directories->renew_user(store, tokens, string_or(reference, "id"));
+    const auto domain = store.read([&](Tx& tx) { return domain_of(tx, object_or_empty(reference, "domain")); });
+    if (domain) shared.directories->renew_user(store, tokens, domain->id, string_or(reference, "name"));
+}
+
 void Login::by_password(const json::object& given) {
     const json::object& reference = given.at("user").as_object();
     need_reference(reference, "identity/password/user");
     if (!reference.contains("password")) throw Error(Errc::bad_request, "Expecting to find password in identity/password/user.");
     const Secret password(string_or(reference, "password"));
+    renew(reference);
     const auto user = store.read([&](Tx& tx) { return user_of(tx, reference); });
+    if (const auto right = user ? shared.directories->password_holds(store, *user, password) : std::nullopt) {
+        same_user(user->id);
+        payload.methods |= Method::password;
+        good = good && *right && user->enabled;
+        return;
+    }
     if (!password_login(store, hasher, shared.options.compliance, user, password, tokens.now())) {
         good = false;
         return;

@@ -99,6 +99,8 @@ bool is_set(const Call& call, std::string_view name) {
     return text && (text->empty() || parse_boolean(*text).value_or(true));
 }
 
+std::string listed_domain(const Call& call) { return call.query.get("domain_id").value_or(call.who.domain_id); }
+
 json::object need_row(Tx& tx, const Resource& resource, std::string_view id) {
     auto row = find_row(tx, resource, id);
     if (!row) throw not_found(Dialect::identity, resource, id);

@@ -56,6 +56,9 @@ std::string enabled_filter(std::string_view name, const std::vector<std::string>
 // A query parameter that is there and not "0"/"false".
 bool is_set(const api::Call& call, std::string_view name);
 
+// The domain whose users or groups a list is about: ?domain_id, else that of the token; "" where neither says.
+std::string listed_domain(const api::Call& call);
+
 // Lists for routes: rows of `resource` whose ids are given, the query's filters applied, viewed and rendered.
 json::object list_of(api::Call& call, Tx& tx, const api::Resource& resource, const std::vector<std::string>& ids);
 // Viewed and rendered, in the order of the ids; those that there are.

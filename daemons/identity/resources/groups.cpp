@@ -27,6 +27,13 @@ constexpr Operation operations[] = {
     {Verb::remove, "identity:delete_group", admin},
 };
 
+void prepare(Call& call) {
+    App& shared = app(call);
+    if (call.path.contains("id")) shared.directories->renew_groups_of(call.store(), shared.tokens, call.arg("id"));
+    else if (call.request.method != "POST" && call.allowed("identity:list_groups"))
+        shared.directories->renew_groups(call.store(), shared.tokens, listed_domain(call));
+}
+
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     if (before) {
         check_update_body(call, group_resource);
@@ -34,12 +41,16 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
     } else {
         set_domain(call, tx, row, Errc::not_found);
     }
+    app(call).directories->refuse_write(tx, string_or(row, "domain_id"));
     const std::string domain_id = string_or(row, "domain_id"), name = string_or(row, "name");
     refuse_duplicate(tx, group_resource, row, "domain_id = ? AND name = ?", {domain_id, name}, "name " + name + " at domain ID " + domain_id);
 }
 
 void after_write(Call& call, Tx& tx, const json::object&, const json::object*) { app(call).tokens.changed(tx); }
-void before_remove(Call&, Tx& tx, const json::object& row) { forget_assignments(tx, "actor_id", string_or(row, "id")); }
+void before_remove(Call& call, Tx& tx, const json::object& row) {
+    app(call).directories->refuse_write(tx, string_or(row, "domain_id"));
+    forget_assignments(tx, "actor_id", string_or(row, "id"));
+}
 void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
 
 void view(Call& call, Tx&, std::span<json::object> rows) {
@@ -61,7 +72,8 @@ constexpr Resource declared{
     .table = "user_groups",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write,
+    .hooks = {.prepare = &prepare,
+              .before_write = &before_write,
               .after_write = &after_write,
               .before_remove = &before_remove,
               .after_remove = &after_remove,
@@ -86,6 +98,7 @@ void member_target(Call& call, Tx& tx, json::object& target) {
 }
 
 Reply list_members(Call& call) {
+    app(call).directories->renew_groups_of(call.store(), app(call).tokens, call.arg("group_id"));
     return call.store().read([&](Tx& tx) -> Reply {
         need_row(tx, group_resource, call.arg("group_id"));
         std::vector<std::string> ids;
@@ -105,6 +118,7 @@ void need_both(Call& call, Tx& tx) {
 }
 
 Reply check_member(Call& call) {
+    app(call).directories->renew_groups_of(call.store(), app(call).tokens, call.arg("group_id"));
     call.store().read([&](Tx& tx) {
         need_both(call, tx);
         if (!tx.one("SELECT 1 FROM group_members WHERE group_id = ? AND user_id = ?", {call.arg("group_id"), call.arg("user_id")})) no_member(call);
@@ -112,9 +126,14 @@ Reply check_member(Call& call) {
     return {};
 }
 
+void refuse_directory(Call& call, Tx& tx) {
+    app(call).directories->refuse_write(tx, string_or(need_row(tx, group_resource, call.arg("group_id")), "domain_id"));
+}
+
 Reply add_member(Call& call) {
     call.store().write([&](Tx& tx) {
         need_both(call, tx);
+        refuse_directory(call, tx);
         tx.exec("INSERT INTO group_members (group_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", {call.arg("group_id"), call.arg("user_id")});
         app(call).tokens.changed(tx);
     });
@@ -124,6 +143,7 @@ Reply add_member(Call& call) {
 Reply remove_member(Call& call) {
     call.store().write([&](Tx& tx) {
         need_both(call, tx);
+        refuse_directory(call, tx);
         if (tx.exec("DELETE FROM group_members WHERE group_id = ? AND user_id = ?", {call.arg("group_id"), call.arg("user_id")}) == 0)
             no_member(call);
         app(call).tokens.changed(tx);

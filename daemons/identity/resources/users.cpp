@@ -36,6 +36,12 @@ constexpr Field options[] = {
     {.name = "multi_factor_auth_rules", .type = Type::array, .use = nullable, .most = 100, .convert = &check_rules},
 };
 
+constexpr Field federated_protocols[] = {{.name = "protocol_id", .use = required, .most = 64}, {.name = "unique_id", .use = required}};
+constexpr Field federated_fields[] = {
+    {.name = "idp_id", .use = required, .most = 64},
+    {.name = "protocols", .type = Type::array, .use = required, .least = 1, .most = 100, .item = Type::object, .fields = federated_protocols},
+};
+
 constexpr Field fields[] = {
     {.name = "id", .use = show | filter},
     {.name = "name", .use = create | update | required | show | filter | sort, .least = 1, .most = 255, .pattern = not_blank},
@@ -54,6 +60,12 @@ constexpr Field fields[] = {
     {.name = "password_created_at", .type = Type::integer},
     {.name = "password_self_service", .type = Type::boolean, .fallback = "false"},
     {.name = "options", .type = Type::object, .use = create | update | show, .fallback = "{}", .fields = options},
+    {.name = "federated",
+     .type = Type::array,
+     .use = create | update | show | computed,
+     .most = 100,
+     .item = Type::object,
+     .fields = federated_fields},
 };
 
 constexpr std::string_view get_check =
@@ -75,6 +87,10 @@ void check_password(std::string_view password) {
 
 // Hashing takes its time: not inside the transaction, and only for who may set a password.
 void prepare(Call& call) {
+    App& shared = app(call);
+    if (call.path.contains("id")) shared.directories->renew_user(call.store(), shared.tokens, call.arg("id"));
+    else if (call.request.method != "POST" && call.allowed("identity:list_users"))
+        shared.directories->renew_users(call.store(), shared.tokens, listed_domain(call));
     const json::value* password = pilvi::find(call.body, "password");
     if (!password) return;
     const std::string_view rule = call.path.contains("id") ? "identity:update_user" : "identity:create_user";
@@ -121,6 +137,7 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
         row["valid_from"] = 0;
         set_domain(call, tx, row, Errc::not_found);
     }
+    app(call).directories->refuse_write(tx, string_or(row, "domain_id"));
     refresh_account(call, row, before);
     if (!string_or(row, password_hash).empty() && (!before || row.at(password_hash) != before->at(password_hash))) set_password_age(call, row);
     const std::string domain_id = string_or(row, "domain_id"), name = std::string(trim(string_or(row, "name")));
@@ -132,7 +149,10 @@ void before_write(Call& call, Tx& tx, json::object& row, const json::object* bef
             throw Error(Errc::bad_request, "User's default project ID cannot be a domain ID: " + id);
 }
 
+void write_federated(Tx& tx, const json::object& row);
+
 void after_write(Call& call, Tx& tx, const json::object& row, const json::object* before) {
+    write_federated(tx, row);
     if (before && row.at("valid_from") != before->at("valid_from")) app(call).tokens.record_revocation(tx, {{"user_id", row.at("id")}});
     if (const std::string hash = string_or(row, password_hash); !before || hash != string_or(*before, password_hash))
         remember_password(tx, app(call).options.compliance, string_or(row, "id"), hash, app(call).tokens.now());
@@ -141,7 +161,10 @@ void after_write(Call& call, Tx& tx, const json::object& row, const json::object
     app(call).tokens.changed(tx);
 }
 
-void before_remove(Call&, Tx& tx, const json::object& row) { forget_assignments(tx, "actor_id", string_or(row, "id")); }
+void before_remove(Call& call, Tx& tx, const json::object& row) {
+    app(call).directories->refuse_write(tx, string_or(row, "domain_id"));
+    forget_assignments(tx, "actor_id", string_or(row, "id"));
+}
 
 void after_remove(Call& call, Tx& tx, const json::object& row) {
     forget_users(tx, "?", {string_or(row, "id")});
@@ -149,7 +172,50 @@ void after_remove(Call& call, Tx& tx, const json::object& row) {
     app(call).tokens.changed(tx);
 }
 
-void view(Call& call, Tx&, std::span<json::object> rows) {
+// Who of identity providers the users are, of those that are any.
+void view_federated(Tx& tx, std::span<json::object> rows) {
+    Values ids;
+    for (const json::object& row : rows) ids.emplace_back(string_or(row, "id"));
+    const bool all = ids.size() > 500;  // databases bound the number of parameters
+    std::map<std::string, std::map<std::string, json::array>, std::less<>> by_user;
+    for (const Row& row : tx.query("SELECT user_id, idp_id, protocol_id, unique_id FROM federated_users" +
+                                       (all ? std::string() : " WHERE user_id IN (" + marks(ids.size()) + ")") + " ORDER BY idp_id, protocol_id",
+                                   all ? Values() : ids))
+        by_user[row.at(0).text()][row.at(1).text()].push_back(json::object{{"protocol_id", row.at(2).text()}, {"unique_id", row.at(3).text()}});
+    for (json::object& row : rows) {
+        row.erase("federated");
+        const auto user = by_user.find(string_or(row, "id"));
+        if (user == by_user.end()) continue;
+        json::array shown;
+        for (auto& [idp, protocols] : user->second) shown.push_back(json::object{{"idp_id", idp}, {"protocols", std::move(protocols)}});
+        row["federated"] = std::move(shown);
+    }
+}
+
+// "federated" replaces all that the user was.
+void write_federated(Tx& tx, const json::object& row) {
+    const json::value* given = pilvi::find(row, "federated");
+    if (!given) return;
+    const std::string user = string_or(row, "id");
+    tx.exec("DELETE FROM federated_users WHERE user_id = ?", {user});
+    for (const json::value& entry : given->as_array()) {
+        const std::string idp = string_or(entry.as_object(), "idp_id");
+        if (!find_row(tx, identity_provider_resource, idp)) throw Error(Errc::bad_request, "Could not find Identity Provider: " + idp);
+        for (const json::value& protocol : entry.as_object().at("protocols").as_array()) {
+            const std::string id = string_or(protocol.as_object(), "protocol_id"), unique = string_or(protocol.as_object(), "unique_id");
+            if (!tx.one("SELECT 1 FROM federation_protocols WHERE idp_id = ? AND id = ?", {idp, id}))
+                throw Error(Errc::bad_request, "Could not find federated protocol " + id + " for Identity Provider: " + idp + ".");
+            if (tx.exec("INSERT INTO federated_users (idp_id, protocol_id, unique_id, user_id, display_name) VALUES (?, ?, ?, ?, ?)"
+                        " ON CONFLICT DO NOTHING",
+                        {idp, id, unique, user, string_or(row, "name")}) == 0)
+                throw Error(Errc::conflict,
+                            "Conflict occurred attempting to store federated_user - Duplicate entry found with unique ID " + unique + ".");
+        }
+    }
+}
+
+void view(Call& call, Tx& tx, std::span<json::object> rows) {
+    view_federated(tx, rows);
     const Compliance& rules = app(call).options.compliance;
     for (json::object& row : rows) {
         if (inactive(rules, account_of(row), app(call).tokens.now())) row["enabled"] = false;
@@ -159,10 +225,12 @@ void view(Call& call, Tx&, std::span<json::object> rows) {
     }
 }
 
+// Users that a directory server has no more are not there.
 std::string visible(const Call& call, Values& parameters) {
-    if (call.who.domain_id.empty() || call.path.contains("id")) return {};
+    const std::string present = "t.kind <> 'gone'";
+    if (call.who.domain_id.empty() || call.path.contains("id")) return present;
     parameters.emplace_back(call.who.domain_id);
-    return "t.domain_id = ?";
+    return present + " AND t.domain_id = ?";
 }
 
 // ?password_expires_at=lt:2026-01-31T12:00:00Z
@@ -184,6 +252,11 @@ std::string expiry_filter(const std::string& text, Values& parameters) {
 
 std::string filters(const Call&, std::string_view name, const std::vector<std::string>& values, Values& parameters) {
     if (name == "password_expires_at") return expiry_filter(values.back(), parameters);
+    for (const std::string_view column : {"idp_id", "protocol_id", "unique_id"})
+        if (name == column) {
+            parameters.emplace_back(values.back());
+            return "t.id IN (SELECT user_id FROM federated_users WHERE " + std::string(column) + " = ?)";
+        }
     return enabled_filter(name, values);
 }
 
@@ -230,7 +303,11 @@ Reply change_password(Call& call) {
             throw Error(Errc::bad_request,
                         "Additional properties are not allowed ('" + std::string(member.key()).substr(0, 100) + "' was unexpected)");
     const Secret original(string_or(call.body, "original_password")), fresh(string_or(call.body, "password"));
-    const auto user = call.store().read([&](Tx& tx) { return find_user(tx, id); });
+    const auto user = call.store().read([&](Tx& tx) {
+        auto found = find_user(tx, id);
+        if (found) shared.directories->refuse_write(tx, found->domain_id);
+        return found;
+    });
     const Compliance& rules = shared.options.compliance;
     const Micros now = shared.tokens.now();
     if (!password_login(call.store(), shared.hasher, rules, user, original, now, true))
@@ -253,6 +330,7 @@ Reply change_password(Call& call) {
 }
 
 Reply list_groups(Call& call) {
+    app(call).directories->renew_user(call.store(), app(call).tokens, call.arg("user_id"));
     return call.store().read([&](Tx& tx) -> Reply {
         need_row(tx, user_resource, call.arg("user_id"));
         return list_of(call, tx, group_resource, groups_of(tx, call.arg("user_id")));

@@ -256,6 +256,25 @@ TEST_CASE("a password login cannot take a shadow user's name") {
     f.admin("POST", "/v3/users", R"({"user": {"name": "ann", "domain_id": "${acme_domain}", "password": "x"}})", 201);
 }
 
+TEST_CASE("a user who is an identity provider's, too") {
+    Federation f;
+    const std::string link = R"({"user": {"federated": [{"idp_id": "acme", "protocols": [{"protocol_id": "saml2", "unique_id": "mx"}]}]}})";
+    f.cases.run({.method = "PATCH", .path = "/v3/users/${member_user}", .token = "${admin_token}", .body = link, .expect = link});
+    f.cases.run({.path = "/v3/users/${member_user}", .token = "${admin_token}", .expect = link});
+    f.cases.run({.path = "/v3/users/${reader_user}", .token = "${admin_token}", .expect = R"({"user": {"federated": "<absent>"}})"});
+    f.cases.run(
+        {.path = "/v3/users?unique_id=mx&idp_id=acme", .token = "${admin_token}", .expect = R"({"users": [{"id": "${member_user}"}]})"});
+    f.cases.run({.path = "/v3/users?protocol_id=none", .token = "${admin_token}", .expect = R"({"users": []})"});
+    // It logs in as the local user.
+    f.cases.run(Federation::at_door({{"REMOTE_USER", "mx"}}, 201, R"({"token": {"user": {"id": "${member_user}", "name": "member"}}})"));
+    f.admin("PATCH", "/v3/users/${reader_user}", link, 409);
+    f.admin("PATCH", "/v3/users/${reader_user}",
+            R"({"user": {"federated": [{"idp_id": "none", "protocols": [{"protocol_id": "p", "unique_id": "u"}]}]}})", 400);
+    f.admin("PATCH", "/v3/users/${reader_user}", R"({"user": {"federated": [{"idp_id": "acme", "protocols": []}]}})", 400);
+    f.admin("PATCH", "/v3/users/${member_user}", R"({"user": {"federated": []}})", 200);
+    f.cases.run({.path = "/v3/users/${member_user}", .token = "${admin_token}", .expect = R"({"user": {"federated": "<absent>"}})"});
+}
+
 TEST_CASE("memberships last for the provider's time") {
     Federation f;
     f.now = now_micros();
