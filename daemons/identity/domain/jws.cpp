@@ -151,12 +151,19 @@ json::object claims_of(std::int64_t created_at, const Payload& p) {
     if (p.scope == Scope::domain) out["openstack_domain_id"] = p.scope_id;
     if (p.scope == Scope::project) out["openstack_project_id"] = p.scope_id;
     if (!p.trust_id.empty()) out["openstack_trust_id"] = p.trust_id;
+    if (!p.idp_id.empty() && p.scope != Scope::system) {
+        json::array groups;
+        for (const std::string& id : p.group_ids) groups.push_back(json::object{{"id", id}});
+        out["openstack_group_ids"] = std::move(groups);
+        out["openstack_idp_id"] = p.idp_id;
+        out["openstack_protocol_id"] = p.protocol_id;
+    }
     if (!p.access_token_id.empty()) out["openstack_access_token_id"] = p.access_token_id;
     if (!p.application_credential_id.empty()) out["openstack_app_cred_id"] = p.application_credential_id;
     return out;
 }
 
-// What would be read as less than it says is refused: claims of federation, several scopes.
+// What would be read as less than it says is refused: half of federation, several scopes.
 bool read_scope(const json::object& claims, Payload& p) {
     const std::string system = string_or(claims, "openstack_system"), domain = string_or(claims, "openstack_domain_id"),
                       project = string_or(claims, "openstack_project_id");
@@ -166,9 +173,16 @@ bool read_scope(const json::object& claims, Payload& p) {
     p.trust_id = string_or(claims, "openstack_trust_id");
     p.access_token_id = string_or(claims, "openstack_access_token_id");
     p.application_credential_id = string_or(claims, "openstack_app_cred_id");
-    for (const char* foreign : {"openstack_group_ids", "openstack_idp_id", "openstack_protocol_id"})
-        if (claims.contains(foreign)) return false;
-    return true;
+    p.idp_id = string_or(claims, "openstack_idp_id");
+    p.protocol_id = string_or(claims, "openstack_protocol_id");
+    for (const json::value& group : array_or_empty(claims, "openstack_group_ids")) {
+        if (!group.is_object() || string_or(group.get_object(), "id").empty()) return false;
+        p.group_ids.push_back(string_or(group.get_object(), "id"));
+    }
+    // All of federation or nothing, and never of the system.
+    const bool federated = !p.idp_id.empty();
+    return p.group_ids.size() <= most_token_groups && federated != p.protocol_id.empty() && (federated || p.group_ids.empty()) &&
+           !(federated && p.scope == Scope::system);
 }
 
 }  // namespace

@@ -33,7 +33,11 @@ TEST_CASE("a JWS token says what went in, to who has the public key") {
     system.scope_id.clear();
     domain.scope = Scope::domain;
     domain.scope_id = "default";
-    for (const Payload& payload : {project_payload(), trust, system, domain}) {
+    Payload federated = project_payload();
+    federated.idp_id = "acme";
+    federated.protocol_id = "saml2";
+    federated.group_ids = {"a", "b"};
+    for (const Payload& payload : {project_payload(), trust, system, domain, federated}) {
         const std::string token = jws_seal(key, 1'799'999'000, payload);
         const JwsKey known[] = {JwsKey::generate(), *JwsKey::parse(key.public_pem())};
         const auto back = jws_open(known, token);
@@ -44,6 +48,9 @@ TEST_CASE("a JWS token says what went in, to who has the public key") {
         CHECK(back->payload.scope == payload.scope);
         CHECK(back->payload.scope_id == payload.scope_id);
         CHECK(back->payload.trust_id == payload.trust_id);
+        CHECK(back->payload.idp_id == payload.idp_id);
+        CHECK(back->payload.protocol_id == payload.protocol_id);
+        CHECK(back->payload.group_ids == payload.group_ids);
         CHECK(back->payload.expires_at == payload.expires_at);
         CHECK(back->payload.audit_ids == payload.audit_ids);
         CHECK_FALSE(jws_open({known, 1}, token));

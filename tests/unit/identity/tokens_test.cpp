@@ -121,6 +121,42 @@ TEST_CASE("payloads are the original's bytes") {
     CHECK(method_names(6) == std::vector<std::string>{"password", "token"});
 }
 
+TEST_CASE("payloads of identity providers' users") {
+    const std::string original = unhex(
+        "990592c3c4100123456789abcdef0123456789abcdef1092c3c4100123456789abcdef0123456789abcdef9292c3c410fedc"
+        "ba9876543210fedcba987654321092c2a5737461666692c2a461636d65a573616d6c32cb41dad2748000000091c410000000"
+        "00000000000000000000000000");
+    const auto known = unpack_payload(original);
+    REQUIRE(known);
+    CHECK(known->scope == Scope::project);
+    CHECK(known->scope_id == "0123456789abcdef0123456789abcdef");
+    CHECK(known->group_ids == std::vector<std::string>{"fedcba9876543210fedcba9876543210", "staff"});
+    CHECK(known->idp_id == "acme");
+    CHECK(known->protocol_id == "saml2");
+    CHECK(pack_payload(*known) == original);
+    for (std::size_t size = 0; size < original.size(); ++size) CHECK_FALSE(unpack_payload(original.substr(0, size)));
+    for (const Scope scope : {Scope::none, Scope::domain, Scope::project})
+        for (const std::size_t groups : {std::size_t{0}, std::size_t{15}, std::size_t{16}, most_token_groups}) {
+            Payload payload = *known;
+            payload.scope = scope;
+            if (scope == Scope::none) payload.scope_id.clear();
+            payload.group_ids.assign(groups, "fedcba9876543210fedcba9876543210");
+            const auto back = unpack_payload(pack_payload(payload));
+            REQUIRE(back);
+            CHECK(back->scope == scope);
+            CHECK(back->scope_id == payload.scope_id);
+            CHECK(back->group_ids == payload.group_ids);
+            CHECK(back->protocol_id == "saml2");
+        }
+    Payload many = *known;
+    many.group_ids.assign(most_token_groups + 1, "g");
+    CHECK_FALSE(unpack_payload(pack_payload(many)));
+    Payload system = *known;
+    system.scope = Scope::system;
+    system.scope_id.clear();
+    CHECK(unpack_payload(pack_payload(system))->idp_id.empty());  // the original has no such payload
+}
+
 TEST_CASE("key repository: initialise once, rotate, keep the newest") {
     const testing::TempDir dir;
     const std::string path = dir / "fernet-keys";
