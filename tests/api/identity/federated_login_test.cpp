@@ -262,8 +262,7 @@ TEST_CASE("a user who is an identity provider's, too") {
     f.cases.run({.method = "PATCH", .path = "/v3/users/${member_user}", .token = "${admin_token}", .body = link, .expect = link});
     f.cases.run({.path = "/v3/users/${member_user}", .token = "${admin_token}", .expect = link});
     f.cases.run({.path = "/v3/users/${reader_user}", .token = "${admin_token}", .expect = R"({"user": {"federated": "<absent>"}})"});
-    f.cases.run(
-        {.path = "/v3/users?unique_id=mx&idp_id=acme", .token = "${admin_token}", .expect = R"({"users": [{"id": "${member_user}"}]})"});
+    f.cases.run({.path = "/v3/users?unique_id=mx&idp_id=acme", .token = "${admin_token}", .expect = R"({"users": [{"id": "${member_user}"}]})"});
     f.cases.run({.path = "/v3/users?protocol_id=none", .token = "${admin_token}", .expect = R"({"users": []})"});
     // It logs in as the local user.
     f.cases.run(Federation::at_door({{"REMOTE_USER", "mx"}}, 201, R"({"token": {"user": {"id": "${member_user}", "name": "member"}}})"));
