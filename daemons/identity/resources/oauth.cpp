@@ -70,6 +70,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .extra_column = "extra",
+    .scopes = system_or_project,
 };
 static_assert(sound(declared));
 
@@ -285,20 +286,29 @@ constexpr Route routes[] = {
      .policy = "identity:authorize_request_token",
      .check = admin,
      .handler = &authorize,
-     .body = authorize_fields},
-    {.method = "GET", .path = all, .policy = "identity:list_access_tokens", .check = admin, .handler = &list_access_tokens},
-    {.method = "GET", .path = one, .policy = "identity:get_access_token", .check = admin, .handler = &show_access_token},
-    {.method = "DELETE", .path = one, .policy = "identity:delete_access_token", .check = admin, .handler = &remove_access_token, .status = 204},
+     .body = authorize_fields,
+     .scopes = project_scope},
+    {.method = "GET", .path = all, .policy = "identity:list_access_tokens", .check = admin, .handler = &list_access_tokens, .scopes = project_scope},
+    {.method = "GET", .path = one, .policy = "identity:get_access_token", .check = admin, .handler = &show_access_token, .scopes = project_scope},
+    {.method = "DELETE",
+     .path = one,
+     .policy = "identity:delete_access_token",
+     .check = admin,
+     .handler = &remove_access_token,
+     .status = 204,
+     .scopes = project_scope},
     {.method = "GET",
      .path = "/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles",
      .policy = "identity:list_access_token_roles",
      .check = admin,
-     .handler = &list_roles},
+     .handler = &list_roles,
+     .scopes = project_scope},
     {.method = "GET",
      .path = "/v3/users/{user_id}/OS-OAUTH1/access_tokens/{access_token_id}/roles/{role_id}",
      .policy = "identity:get_access_token_role",
      .check = admin,
-     .handler = &show_role},
+     .handler = &show_role,
+     .scopes = project_scope},
 };
 static_assert(sound(routes));
 

@@ -50,7 +50,12 @@ Reply no_certificates(Call&) { throw Error(Errc::gone, "This API is no longer av
 constexpr std::string_view service_or_admin = "rule:admin_required or rule:service_role";
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = "/v3/OS-REVOKE/events", .policy = "identity:list_revoke_events", .check = service_or_admin, .handler = &list_events},
+    {.method = "GET",
+     .path = "/v3/OS-REVOKE/events",
+     .policy = "identity:list_revoke_events",
+     .check = service_or_admin,
+     .handler = &list_events,
+     .scopes = system_or_project},
     {.method = "GET", .path = "/v3/OS-PILVI/revocations", .policy = "identity:listen_for_revocations", .check = service_or_admin, .handler = &listen},
     {.method = "GET", .path = "/v3/auth/tokens/OS-PKI/revoked", .handler = &list_revoked, .access = Access::open},
     {.method = "GET", .path = "/v3/OS-SIMPLE-CERT/ca", .handler = &no_certificates, .access = Access::open},

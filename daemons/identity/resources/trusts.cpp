@@ -153,7 +153,6 @@ std::string unknown_members(const json::object& body) {
 }
 
 Reply create_one(Call& call) {
-    call.enforce("identity:create_trust", {{"target", {{"trust", call.body}}}});
     const auto token = need_token(call);
     const json::object& body = call.body;
     TrustRecord t{.id = new_hex_id(),
@@ -259,6 +258,8 @@ void target(Call& call, Tx& tx, json::object& target) {
     target["target"] = {{"trust", {{"trustor_user_id", t.trustor_user_id}, {"trustee_user_id", t.trustee_user_id}}}};
 }
 
+void body_target(Call& call, Tx&, json::object& target) { target["target"] = {{"trust", call.body}}; }
+
 constexpr std::string_view all = "/v3/OS-TRUST/trusts";
 constexpr std::string_view one = "/v3/OS-TRUST/trusts/{trust_id}";
 constexpr std::string_view trustor_check = "user_id:%(target.trust.trustor_user_id)s";
@@ -267,43 +268,53 @@ constexpr std::string_view parties =
     "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.trust.trustor_user_id)s or "
     "user_id:%(target.trust.trustee_user_id)s";
 
-// identity:create_trust and the lists are enforced by their handlers: with the body, and with what is listed.
+// The lists are enforced by their handler, with what is listed.
 constexpr Route routes[] = {
     {.method = "POST",
      .path = all,
-     .policy = "identity:use_trust_api",
-     .check = anyone,
+     .policy = "identity:create_trust",
+     .check = trustor_check,
      .handler = &create_one,
      .status = 201,
      .wrapper = "trust",
      .body = fields,
-     .extra = true},
-    {.method = "GET", .path = all, .policy = "identity:use_trust_api", .check = anyone, .handler = &list_all},
-    {.method = "GET", .path = one, .policy = "identity:get_trust", .check = parties, .handler = &show_one, .target = &target},
+     .extra = true,
+     .target = &body_target,
+     .scopes = project_scope},
+    {.method = "GET", .path = all, .policy = "identity:use_trust_api", .check = anyone, .handler = &list_all, .scopes = system_or_project},
+    {.method = "GET",
+     .path = one,
+     .policy = "identity:get_trust",
+     .check = parties,
+     .handler = &show_one,
+     .target = &target,
+     .scopes = system_or_project},
     {.method = "DELETE",
      .path = one,
      .policy = "identity:delete_trust",
      .check = admin_or_trustor,
      .handler = &remove_one,
      .status = 204,
-     .target = &target},
+     .target = &target,
+     .scopes = system_or_project},
     {.method = "GET",
      .path = "/v3/OS-TRUST/trusts/{trust_id}/roles",
      .policy = "identity:list_roles_for_trust",
      .check = parties,
      .handler = &list_roles,
-     .target = &target},
+     .target = &target,
+     .scopes = system_or_project},
     {.method = "GET",
      .path = "/v3/OS-TRUST/trusts/{trust_id}/roles/{role_id}",
      .policy = "identity:get_role_for_trust",
      .check = parties,
      .handler = &show_role,
-     .target = &target},
+     .target = &target,
+     .scopes = system_or_project},
 };
 static_assert(sound(routes));
 
 constexpr PolicyRule rules[] = {
-    {"identity:create_trust", trustor_check},
     {"identity:list_trusts", admin_or_system_reader},
     {"identity:list_trusts_for_trustor", "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.trust.trustor_user_id)s"},
     {"identity:list_trusts_for_trustee", "rule:admin_required or (role:reader and system_scope:all) or user_id:%(target.trust.trustee_user_id)s"},
