@@ -216,7 +216,21 @@ private:
 
 }  // namespace
 
+namespace {
+// Process-wide, before the library is used: a session belongs to one thread at a time, so SQLite need not lock for every column that is read, nor
+// count its memory under one lock of all threads. Where something else used SQLite before, its defaults stay, which are slower and as right.
+void configure_library() {
+    static const bool done = [] {
+        sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
+        sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+        return true;
+    }();
+    static_cast<void>(done);
+}
+}  // namespace
+
 std::unique_ptr<Sessions> open_sqlite(const std::string& path, const StoreOptions& options) {
+    configure_library();
     return std::make_unique<SqliteSessions>(path, options);
 }
 
