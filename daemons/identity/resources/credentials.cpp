@@ -180,7 +180,13 @@ constexpr std::string_view one = "/v3/users/{user_id}/credentials/OS-EC2/{access
 constexpr std::string_view member_check = "rule:admin_required or (role:member and user_id:%(target.credential.user_id)s)";
 
 constexpr Route routes[] = {
-    {.method = "GET", .path = all, .policy = "identity:ec2_list_credentials", .check = member_check, .handler = &list_ec2, .target = &of_path},
+    {.method = "GET",
+     .path = all,
+     .policy = "identity:ec2_list_credentials",
+     .check = member_check,
+     .handler = &list_ec2,
+     .target = &of_path,
+     .scopes = system_or_project},
     {.method = "POST",
      .path = all,
      .policy = "identity:ec2_create_credential",
@@ -188,15 +194,23 @@ constexpr Route routes[] = {
      .handler = &create_ec2,
      .status = 201,
      .body = ec2_body,
-     .target = &of_path},
-    {.method = "GET", .path = one, .policy = "identity:ec2_get_credential", .check = reader_check, .handler = &show_ec2, .target = &of_path},
+     .target = &of_path,
+     .scopes = system_or_project},
+    {.method = "GET",
+     .path = one,
+     .policy = "identity:ec2_get_credential",
+     .check = reader_check,
+     .handler = &show_ec2,
+     .target = &of_path,
+     .scopes = system_or_project},
     {.method = "DELETE",
      .path = one,
      .policy = "identity:ec2_delete_credential",
      .check = owner_check,
      .handler = &remove_ec2,
      .status = 204,
-     .target = &of_path},
+     .target = &of_path,
+     .scopes = system_or_project},
 };
 static_assert(sound(routes));
 
