@@ -86,3 +86,33 @@ TEST_CASE("every operation has a rule that the policy knows, and every rule pars
     }
     CHECK(count > 90);
 }
+
+TEST_CASE("a token of a domain reaches only what is for domains, whatever its roles") {
+    IdentityFixture f;
+    f.cases.run({.method = "PUT", .path = "/v3/domains/default/users/${admin_user}/roles/${admin_role}", .token = "${admin_token}", .status = 204});
+    f.cases.vars["domain_token"] = f.token(R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin",
+        "password": "secret", "domain": {"id": "default"}}}}, "scope": {"domain": {"id": "default"}}}})");
+    const Cases::Row rows[] = {
+        {"GET", "/v3/users", "", "domain:200 system:200 admin:200"},
+        {"GET", "/v3/projects", "", "domain:200 system:200"},
+        {"GET", "/v3/regions", "", "domain:200 system:200"},
+        {"PUT", "/v3/regions/r", R"({"region": {}})", "domain:403 system:201"},
+        {"GET", "/v3/services", "", "domain:403 system:200 admin:200"},
+        {"GET", "/v3/endpoints", "", "domain:403 system:200"},
+        {"GET", "/v3/domains", "", "domain:403 system:200"},
+        {"GET", "/v3/roles", "", "domain:403 system:200"},
+        {"GET", "/v3/policies", "", "domain:403 system:200"},
+        {"GET", "/v3/credentials", "", "domain:403 system:200"},
+        {"GET", "/v3/OS-OAUTH1/consumers", "", "domain:403 system:200"},
+        {"GET", "/v3/OS-FEDERATION/mappings", "", "domain:403 system:200"},
+        {"GET", "/v3/users/${admin_user}/credentials/OS-EC2", "", "domain:403 admin:200"},
+        {"GET", "/v3/users/${admin_user}/application_credentials", "", "domain:403 admin:200"},
+        // What is not there: 404 for who would see it, 403 for the others.
+        {"GET", "/v3/services/nowhere", "", "domain:403 member:403 admin:404"},
+        {"GET", "/v3/users/nowhere", "", "member:403 admin:404"},
+        {"GET", "/v3/endpoints/nowhere", "", "member:404 admin:404"},
+    };
+    f.cases.matrix(rows);
+    f.service.policy().enforce_scope(false);
+    f.cases.run({.path = "/v3/services", .token = "${domain_token}"});
+}
