@@ -6,7 +6,7 @@
 
 namespace pilvi::compute {
 
-constexpr auto settings = with_identity_settings(
+constexpr auto settings = with_api_settings(
     "nova",
     {
         {"listen.port", SettingKind::integer, "8774", "TCP port.", 0, 65535},

@@ -12,7 +12,7 @@
 namespace pilvi::image {
 namespace {
 constexpr std::string_view file_scheme = "file://";
-constexpr std::uint64_t memory = 1ull << 30;  // bytes of address space of a program
+constexpr std::uint64_t memory = 1ull << 30;  // bytes that a program may have for its data
 constexpr auto time_limit = std::chrono::minutes(60);
 
 std::string path_of(const std::string& location) { return location.substr(file_scheme.size()); }
@@ -33,7 +33,7 @@ std::string qemu_name(std::string_view disk_format) {
 }
 
 std::vector<std::string> limited(std::uint64_t output, std::vector<std::string> argv) {
-    std::vector<std::string> out{"/usr/bin/prlimit", "--fsize=" + std::to_string(output), "--as=" + std::to_string(memory), "--core=0", "--"};
+    std::vector<std::string> out{"/usr/bin/prlimit", "--fsize=" + std::to_string(output), "--data=" + std::to_string(memory), "--core=0", "--"};
     out.insert(out.end(), argv.begin(), argv.end());
     return out;
 }

@@ -230,7 +230,7 @@ void Importer::progress(const ImportJob& job, std::uint64_t bytes) {
     });
 }
 
-void Importer::clean_staging(const ImportJob& job) {
+void Importer::clean_staging(const ImportJob& job) const {
     if (job.method != "copy-image") app_.staging->remove(app_.staging->location_of(job.image_id));
 }
 

@@ -69,7 +69,7 @@ private:
     void finish(const ImportJob& job);
     void fail(const ImportJob& job, const std::string& why);
     void progress(const ImportJob& job, std::uint64_t bytes);
-    void clean_staging(const ImportJob& job);
+    void clean_staging(const ImportJob& job) const;
 
     Store& store_;
     const App& app_;

@@ -205,7 +205,7 @@ void add_locations(json::object& out, const api::Call& call, const Image& i) {
 }
 }  // namespace
 
-json::object view(const api::Call& call, const Image& i, json::storage_ptr storage) {
+json::object view(const api::Call& call, const Image& i, const json::storage_ptr& storage) {
     json::object out(storage);
     out.reserve(i.properties.size() + 24);
     for (const auto& [name, value] : i.properties) out[name] = value;

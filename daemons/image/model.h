@@ -56,7 +56,7 @@ void insert_location(Tx& tx, const std::string& image_id, const Location& locati
 void replace_locations(Tx& tx, const std::string& image_id, const std::vector<Location>& locations);
 
 // As the caller may see it: locations and direct_url where the daemon shows them. Its values are in `storage`.
-json::object view(const api::Call& call, const Image& image, json::storage_ptr storage = {});
+json::object view(const api::Call& call, const Image& image, const json::storage_ptr& storage = {});
 // What policy checks see: project_id, owner, visibility, member_id of the caller where the image is shared with them.
 json::object policy_target(const api::Call& call, Tx& tx, const Image& image);
 

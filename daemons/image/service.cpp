@@ -25,7 +25,7 @@ constexpr api::PolicyRule rules_beside_routes[] = {
     {"communitize_image", rules::member, "Let all projects use an image whose id they know"},
 };
 
-constexpr auto all_settings = with_identity_settings(
+constexpr auto all_settings = with_api_settings(
     "glance",
     {
         {"listen.port", SettingKind::integer, "9292", "TCP port of the Image API.", 0, 65535},

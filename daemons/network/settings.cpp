@@ -17,7 +17,7 @@ constexpr Setting own[] = {
     {"network.dns_domain", SettingKind::text, "openstacklocal.", "Domain of ports whose network has none."},
     {"network.agent_down_time", SettingKind::seconds, "75", "An agent that is silent for longer counts as dead."},
 };
-constexpr auto table = with_identity_settings("neutron", own);
+constexpr auto table = with_api_settings("neutron", own);
 
 }  // namespace
 

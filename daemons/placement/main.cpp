@@ -8,11 +8,11 @@
 namespace {
 
 constexpr auto settings =
-    pilvi::with_identity_settings("placement", {
-                                                   {"listen.port", pilvi::SettingKind::integer, "8778", "TCP port.", 0, 65535},
-                                                   {"database.url", pilvi::SettingKind::text, "sqlite:/var/lib/pilvi/placement/placement.sqlite",
-                                                    "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
-                                               });
+    pilvi::with_api_settings("placement", {
+                                              {"listen.port", pilvi::SettingKind::integer, "8778", "TCP port.", 0, 65535},
+                                              {"database.url", pilvi::SettingKind::text, "sqlite:/var/lib/pilvi/placement/placement.sqlite",
+                                               "sqlite:/PATH, or postgresql://USER@HOST/DATABASE."},
+                                          });
 constexpr pilvi::api::PolicyTools policy{"placement", &pilvi::placement::service_spec};
 constexpr pilvi::DaemonSpec spec{.name = "placement",
                                  .description = "The placement API: resource providers, inventories and allocations.",

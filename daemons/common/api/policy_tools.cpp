@@ -28,7 +28,8 @@ constexpr const char* usage =
 std::string content(const std::string& file) {
     if (file != "-") return read_file(file);
     std::string out;
-    for (char buffer[4096]; const std::size_t size = std::fread(buffer, 1, sizeof buffer, stdin);) out.append(buffer, size);
+    char buffer[4096];
+    for (std::size_t size = 1; size > 0; out.append(buffer, size)) size = std::fread(buffer, 1, sizeof buffer, stdin);
     return out;
 }
 

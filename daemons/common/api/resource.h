@@ -150,10 +150,10 @@ json::object load(Call& call, Tx& tx, const Resource& resource, std::string_view
 // Any row by id, whoever asks; nullopt where there is none.
 std::optional<json::object> find_row(Tx& tx, const Resource& resource, std::string_view id);
 // Database row -> field values, and back (only the fields present in `row`). With a `storage` the values live there.
-json::object row_to_object(const Resource& resource, const Row& row, json::storage_ptr storage = {});
+json::object row_to_object(const Resource& resource, const Row& row, const json::storage_ptr& storage = {});
 std::vector<std::pair<std::string, Value>> object_to_columns(const Resource& resource, const json::object& row);
 Value to_column(const Field& field, const json::value& value);
-json::value from_column(const Field& field, const Value& value, json::storage_ptr storage = {});
+json::value from_column(const Field& field, const Value& value, const json::storage_ptr& storage = {});
 // "t.col1, t.col2" of every stored field, timestamps and revision included.
 std::string select_columns(const Resource& resource);
 // A row for the answer: only shown fields, read checks applied, aliases added, version range respected, `fields` selection of the query.

@@ -48,7 +48,7 @@ Value to_column(const Field& field, const json::value& value) {
     }
 }
 
-json::value from_column(const Field& field, const Value& value, json::storage_ptr storage) {
+json::value from_column(const Field& field, const Value& value, const json::storage_ptr& storage) {
     if (value.is_null()) return json::value(nullptr, storage);
     switch (field.type) {
         case Type::integer:
@@ -83,7 +83,7 @@ std::string select_columns(const Resource& resource) {
     return out;
 }
 
-json::object row_to_object(const Resource& resource, const Row& row, json::storage_ptr storage) {
+json::object row_to_object(const Resource& resource, const Row& row, const json::storage_ptr& storage) {
     json::object out(storage);
     out.reserve(resource.fields.size() + 4);
     std::size_t at = 0;

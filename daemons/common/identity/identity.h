@@ -101,22 +101,30 @@ private:
 // Context from the body of GET /v3/auth/tokens.
 Context context_from_token(const json::object& token);
 
-// A daemon's settings table with identity.url, .username, .project, .domain and .region, policy.file and .enforce_scope before its own:
-//   constexpr auto settings = with_identity_settings("glance", {{"listen.port", SettingKind::integer, "9292", "TCP port.", 0, 65535}, ...});
+// A daemon's settings table with identity.url, .username, .project, .domain and .region before its own:
+//   constexpr auto settings = with_identity_settings("nova", {{"agent.host", SettingKind::text, "", "Name of this node."}, ...});
 template <std::size_t N>
-constexpr std::array<Setting, N + 7> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
-    std::array<Setting, N + 7> out{{
+constexpr std::array<Setting, N + 5> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
+    std::array<Setting, N + 5> out{{
         {"identity.url", SettingKind::text, "http://127.0.0.1:5000/v3", "Base URL of the identity service, with its version."},
         {"identity.username", SettingKind::text, username, "The daemon's own user; its password is the credential service-password."},
         {"identity.project", SettingKind::text, "service", "Project of that user."},
         {"identity.domain", SettingKind::text, "Default", "Domain of that user and project."},
         {"identity.region", SettingKind::text, "RegionOne", "Region whose endpoints are used."},
+    }};
+    for (std::size_t i = 0; i < N; ++i) out[i + 5] = own[i];
+    return out;
+}
+// The same for a daemon that serves a public API, with policy.file and .enforce_scope too.
+template <std::size_t N>
+constexpr std::array<Setting, N + 7> with_api_settings(std::string_view username, const Setting (&own)[N]) {
+    Setting more[N + 2] = {
         {"policy.file", SettingKind::text, "",
          "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
         {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
-    }};
-    for (std::size_t i = 0; i < N; ++i) out[i + 7] = own[i];
-    return out;
+    };
+    for (std::size_t i = 0; i < N; ++i) more[i + 2] = own[i];
+    return with_identity_settings(username, more);
 }
 // Of those settings, with the password from credential "service-password".
 SessionOptions session_options(const Config& config);

@@ -55,6 +55,7 @@ struct TokenValidator::Impl {
     std::list<Entry> entries;  // the newest first: they also end in that order
     std::unordered_map<std::string, std::list<Entry>::iterator> index;
     std::uint64_t flushes = 0;
+    bool heard = false;                       // identity knows this listener, or has no such request: before that, nothing is kept
     const std::string listener = new_uuid();  // this object's name at identity
     UniqueFd stop{::eventfd(0, EFD_CLOEXEC)};
     std::thread thread;
@@ -96,13 +97,14 @@ void TokenValidator::Impl::keep(const std::string& key, const Context& context, 
     const auto now = std::chrono::steady_clock::now();
     if (const auto at = index.find(key); at != index.end()) drop(at->second);
     while (!entries.empty() && (entries.size() >= capacity || entries.back().until <= now)) drop(std::prev(entries.end()));
-    if (capacity == 0 || ttl.count() == 0 || flush != flushes) return;
+    if (capacity == 0 || ttl.count() == 0 || !heard || flush != flushes) return;
     entries.push_front({key, context, now + ttl});
     index.emplace(key, entries.begin());
 }
 
 void TokenValidator::Impl::flush() {
     const std::lock_guard lock(mutex);
+    heard = true;
     ++flushes;
     index.clear();
     entries.clear();
@@ -128,7 +130,7 @@ void TokenValidator::Impl::listen() {
     while (!stopped_within(std::chrono::milliseconds(0))) {
         try {
             const auto now = hear(revision);
-            if (now != revision) flush();
+            if (now != revision || !now) flush();
             revision = now;
             if (!now && stopped_within(unknown_pause)) return;
         } catch (const std::exception&) {

@@ -18,9 +18,10 @@ std::string qemu_format(const std::string& format) {
     throw Error(Errc::bad_request, "Images of the format " + format + " cannot be used as a disk");
 }
 
-// A crafted image makes qemu-img eat memory and time: the limits are the original's.
+// A crafted image makes qemu-img eat memory and time. The limit is on what it can write to: address space is reserved by each of its threads, and a busy
+// disk makes it start many.
 std::vector<std::string> limited(int cpu_seconds, std::vector<std::string> argv) {
-    std::vector<std::string> out{"/usr/bin/prlimit", "--as=1073741824", "--cpu=" + std::to_string(cpu_seconds), "--", "/usr/bin/qemu-img"};
+    std::vector<std::string> out{"/usr/bin/prlimit", "--data=1073741824", "--cpu=" + std::to_string(cpu_seconds), "--", "/usr/bin/qemu-img"};
     out.insert(out.end(), argv.begin(), argv.end());
     return out;
 }

@@ -87,9 +87,9 @@ void add_client_use(X509* certificate, std::string_view user_id) {
     need(names && other && value && text && ASN1_STRING_set(text.get(), name.data(), static_cast<int>(name.size())) == 1, "an extension");
     ASN1_TYPE_set(value.get(), V_ASN1_UTF8STRING, text.release());
     need(GENERAL_NAME_set0_othername(other.get(), OBJ_txt2obj(user_principal_name, 1), value.get()) == 1, "an extension");
-    value.release();
+    (void)value.release();  // the name owns it now
     need(sk_GENERAL_NAME_push(names.get(), other.get()) > 0, "an extension");
-    other.release();
+    (void)other.release();  // the list owns it now
     need(X509_add1_ext_i2d(certificate, NID_subject_alt_name, names.get(), 0, X509V3_ADD_DEFAULT) == 1, "an extension");
 }
 

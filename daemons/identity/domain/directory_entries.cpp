@@ -51,7 +51,7 @@ std::string clause(std::string_view filter) {
     return filter.starts_with('(') ? std::string(filter) : "(" + std::string(filter) + ")";
 }
 
-std::string or_else(std::string text, const std::string& fallback) { return text.empty() ? fallback : text; }
+std::string or_else(const std::string& text, const std::string& fallback) { return text.empty() ? fallback : text; }
 
 EntryKind kind_of(const Config& config, const std::string& name, const std::string& below) {
     const auto option = [&](const char* key) { return config.text("ldap." + name + key); };

@@ -39,7 +39,7 @@ std::optional<std::string> crypt(const FernetKey& key, std::string_view iv, std:
     int first = 0, last = 0;
     if (EVP_CipherUpdate(cipher.get(), to, &first, bytes(in), static_cast<int>(in.size())) != 1) return std::nullopt;
     if (EVP_CipherFinal_ex(cipher.get(), to + first, &last) != 1) return std::nullopt;
-    out.resize(static_cast<std::size_t>(first + last));
+    out.resize(static_cast<std::size_t>(first) + static_cast<std::size_t>(last));
     return out;
 }
 

@@ -74,7 +74,7 @@ const Link& link_of(const Call& call) { return call.path.contains("endpoint_id")
 
 // Both ends of the path, existing.
 Values ends(Call& call, Tx& tx, const Link& link) {
-    const std::string id = call.arg(link.column);
+    const std::string& id = call.arg(link.column);
     need_row(tx, link.resource, id);
     need_row(tx, project_resource, call.arg("project_id"));
     return {call.arg("project_id"), id};

@@ -121,7 +121,8 @@ constexpr Operation protocol_operations[] = {
 };
 
 void before_protocol_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
-    const std::string mapping = string_or(row, "mapping_id"), id = string_or(row, "id"), idp = call.arg("idp_id");
+    const std::string mapping = string_or(row, "mapping_id"), id = string_or(row, "id");
+    const std::string& idp = call.arg("idp_id");
     if (!find_row(tx, mapping_resource, mapping)) throw Error(Errc::bad_request, "Invalid mapping id: " + mapping);
     if (before) {
         check_update_body(call, protocol_resource);
