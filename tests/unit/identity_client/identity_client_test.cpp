@@ -155,18 +155,21 @@ TEST_CASE("tokens are checked, and the answer is cached for a while") {
     CHECK(context->has_role("reader"));
     CHECK_FALSE(context->is_admin);
     CHECK(context->token == "alice");
+    // Nothing is kept before identity knows that the validator listens for revocations.
+    for (int asked = -1; asked != cloud.checks; validator.authenticate("alice")) asked = cloud.checks;
+    const int first = cloud.checks;
     for (int i = 0; i < 5; ++i) CHECK(validator.authenticate("alice")->token == "alice");
-    CHECK(cloud.checks == 1);
+    CHECK(cloud.checks == first);
     CHECK_FALSE(validator.authenticate("mallory"));
     CHECK_FALSE(validator.authenticate(""));
     CHECK_FALSE(validator.authenticate("a\r\nX-Auth-Token: b"));
     CHECK_FALSE(validator.authenticate(std::string(10'000, 'a')));
-    CHECK(cloud.checks == 2);
+    CHECK(cloud.checks == first + 1);
     CHECK(caught([&] { validator.authenticate("broken"); }).code() == Errc::unavailable);
     TokenValidator uncached(session, cloud.url("/v3"), std::chrono::seconds(0));
     uncached.authenticate("alice");
     uncached.authenticate("alice");
-    CHECK(cloud.checks == 5);
+    CHECK(cloud.checks == first + 4);
     cloud.life = -1;
     TokenValidator fresh(session, cloud.url("/v3"));
     CHECK_FALSE(fresh.authenticate("alice"));
