@@ -44,7 +44,6 @@ class Search {
 public:
     Search(const Snapshot& snapshot, const CandidateRequest& request) : snapshot_(snapshot), request_(request) {
         for (std::size_t i = 0; i < providers().size(); ++i) {
-            if (providers()[i].parent) has_trees_ = true;
             if (providers()[i].traits.contains(sharing_trait)) sharing_.insert(i);
             for (const std::string& aggregate : providers()[i].aggregates) members_[aggregate].push_back(i);
         }
@@ -90,7 +89,7 @@ private:
 
     std::vector<Part> parts_of(const Group& group) {
         if (!group.in_tree.empty() && !snapshot_.by_uuid.contains(group.in_tree)) return {};
-        const bool spread = !group.same_provider && (has_trees_ || !sharing_.empty());
+        const bool spread = !group.same_provider && (snapshot_.nested || !sharing_.empty());
         return spread ? spread_parts(group) : single_parts(group);
     }
 
@@ -236,7 +235,7 @@ private:
             const Inventory& inventory = providers()[key.first].inventories.at(key.second);
             if (inventory.used + amount > inventory.capacity() || amount > inventory.max_unit) return std::nullopt;
         }
-        if (!request_.nested_aware && has_trees_ && !one_provider_per_tree(candidate)) return std::nullopt;
+        if (!request_.nested_aware && snapshot_.nested && !one_provider_per_tree(candidate)) return std::nullopt;
         return candidate;
     }
 
@@ -277,14 +276,13 @@ private:
                 used.insert(key.first);
                 roots.insert(providers()[key.first].root);
             }
-        const bool only_used = !request_.nested_aware && has_trees_;
+        const bool only_used = !request_.nested_aware && snapshot_.nested;
         for (std::size_t i = 0; i < providers().size(); ++i)
             if (only_used ? used.contains(i) : roots.contains(providers()[i].root)) result.summaries.push_back(i);
     }
 
     const Snapshot& snapshot_;
     const CandidateRequest& request_;
-    bool has_trees_ = false;
     Indexes sharing_;
     std::map<std::string, std::vector<std::size_t>, std::less<>> members_;
     std::map<std::size_t, Indexes> sharing_anchors_;
@@ -299,10 +297,16 @@ std::size_t Snapshot::add(std::string uuid, const std::string& parent_uuid) {
     if (!parent_uuid.empty()) {
         provider.parent = by_uuid.at(parent_uuid);
         provider.root = providers[*provider.parent].root;
+        nested = true;
     }
     providers.push_back(std::move(provider));
     by_uuid.emplace(std::move(uuid), index);
     return index;
+}
+
+void Snapshot::reserve(std::size_t count) {
+    providers.reserve(count);
+    by_uuid.reserve(count);
 }
 
 Candidates find_candidates(const Snapshot& snapshot, const CandidateRequest& request) { return Search(snapshot, request).run(); }

@@ -29,8 +29,10 @@ struct Provider {
 struct Snapshot {
     std::vector<Provider> providers;
     std::unordered_map<std::string, std::size_t> by_uuid;
+    bool nested = false;  // some provider of the cloud has a parent, though it may not be here
     // Adds a provider; the parent must be there already. Returns its index.
     std::size_t add(std::string uuid, const std::string& parent_uuid = {});
+    void reserve(std::size_t count);
     const Provider& operator[](std::string_view uuid) const { return providers[by_uuid.at(std::string(uuid))]; }
 };
 

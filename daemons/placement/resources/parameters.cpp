@@ -110,50 +110,27 @@ AggregateFilter parse_member_of(const Call& call, const std::string& suffix) {
     return filter;
 }
 
-std::string Condition::where() const { return parts.empty() ? std::string() : " WHERE " + join(parts, " AND "); }
-
-Condition provider_condition(const Call& call) {
-    Condition c;
-    const auto member = [&](bool wanted, std::string_view table, std::string_view column, const Names& names) {
-        c.parts.push_back(fmt::format("{}EXISTS (SELECT 1 FROM {} x WHERE x.provider_uuid = p.uuid AND x.{} IN ({}))", wanted ? "" : "NOT ", table,
-                                      column, marks(names.size())));
-        append(c.values, names);
-    };
-    const auto equals = [&](std::string_view name, std::string_view condition) {
-        const auto value = call.query.get(name);
-        if (!value || value->empty()) return;
-        c.parts.emplace_back(condition);
-        c.values.emplace_back(name == "name" ? *value : canonical_uuid(*value));
-    };
-    equals("name", "p.name = ?");
-    equals("uuid", "p.uuid = ?");
-    equals("in_tree", "p.root_uuid = (SELECT t.root_uuid FROM resource_providers t WHERE t.uuid = ?)");
+ProviderFilter provider_filter(const Call& call) {
+    ProviderFilter filter;
+    Condition& c = filter.condition;
+    const auto value_of = [&](std::string_view name) { return call.query.get(name).value_or(""); };
+    if (const std::string name = value_of("name"); !name.empty()) c.add("p.name = ?", {name});
+    if (const std::string uuid = value_of("uuid"); !uuid.empty()) c.add("p.uuid = ?", {canonical_uuid(uuid)});
+    if (const std::string member = value_of("in_tree"); !member.empty()) c.in_tree("p.uuid", canonical_uuid(member));
     const AggregateFilter aggregates = parse_member_of(call);
-    for (const Names& any : aggregates.required) member(true, "provider_aggregates", "aggregate_uuid", any);
-    if (!aggregates.forbidden.empty()) member(false, "provider_aggregates", "aggregate_uuid", aggregates.forbidden);
+    c.with_aggregates("p.uuid", aggregates.required);
+    c.without_aggregates("p.uuid", aggregates.forbidden);
     const TraitFilter traits = parse_required(call);
-    for (const Names& any : traits.required) {
-        member(true, "provider_traits", "trait", any);
-        c.traits.insert(any.begin(), any.end());
-    }
-    if (!traits.forbidden.empty()) {
-        member(false, "provider_traits", "trait", traits.forbidden);
-        c.traits.insert(traits.forbidden.begin(), traits.forbidden.end());
-    }
+    c.with_traits("p.uuid", traits.required);
+    c.without_traits("p.uuid", traits.forbidden);
+    filter.traits = traits.forbidden;
+    for (const Names& any : traits.required) filter.traits.insert(any.begin(), any.end());
     if (const auto text = call.query.get("resources"))
         for (const auto& [resource_class, amount] : parse_resources(*text)) {
-            c.resource_classes.insert(resource_class);
-            if (amount > max_integer) {  // above every max_unit
-                c.parts.emplace_back("1 = 0");
-                continue;
-            }
-            c.parts.emplace_back(
-                "EXISTS (SELECT 1 FROM inventories i WHERE i.provider_uuid = p.uuid AND i.resource_class = ? AND "
-                "i.used + ? <= (i.total - i.reserved) * i.allocation_ratio AND i.min_unit <= ? AND i.max_unit >= ? AND "
-                "CAST(? AS BIGINT) % i.step_size = 0)");
-            for (const Value& value : {Value(resource_class), Value(amount), Value(amount), Value(amount), Value(amount)}) c.values.push_back(value);
+            filter.resource_classes.insert(resource_class);
+            c.with_room("p.uuid", resource_class, amount);
         }
-    return c;
+    return filter;
 }
 
 }  // namespace pilvi::placement

@@ -6,6 +6,7 @@
 
 #include "domain/candidates.h"
 #include "resources/common.h"
+#include "resources/condition.h"
 
 namespace pilvi::placement {
 
@@ -27,14 +28,12 @@ TraitFilter parse_required_value(const std::string& value, bool allow_forbidden,
 // Every "member_of<suffix>": uuid | in:uuid,uuid | !uuid | !in:uuid,uuid (1.32).
 AggregateFilter parse_member_of(const Call& call, const std::string& suffix = {});
 
-// GET /resource_providers: SQL conditions over resource_providers p.
-struct Condition {
-    std::vector<std::string> parts;
-    Values values;
+// GET /resource_providers: the condition is over resource_providers p.
+struct ProviderFilter {
+    Condition condition;
     Names resource_classes, traits;  // to be checked for existence
-    std::string where() const;       // " WHERE ..." or ""
 };
-Condition provider_condition(const Call& call);
+ProviderFilter provider_filter(const Call& call);
 
 // GET /allocation_candidates.
 CandidateRequest parse_candidate_request(const Call& call);

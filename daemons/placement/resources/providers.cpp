@@ -88,12 +88,12 @@ Reply list_providers(Call& call) {
     require_accept(call);
     check_parameters(
         call, {{"name"}, {"uuid", {1, 0}, true}, {"member_of", {1, 3}}, {"resources", {1, 4}}, {"in_tree", {1, 14}, true}, {"required", {1, 18}}});
-    const Condition condition = provider_condition(call);
+    const ProviderFilter filter = provider_filter(call);
     const std::vector<Row> rows = call.store().read([&](Tx& tx) {
         if (const auto tree = call.query.get("in_tree"); tree && !find_provider(tx, canonical_uuid(*tree))) return std::vector<Row>();
-        require_traits(tx, condition.traits, "Invalid trait(s) in \"required\" parameter: ");
-        require_classes(tx, condition.resource_classes, Errc::bad_request, "Invalid resource class in resources parameter: ");
-        return tx.query("SELECT * FROM resource_providers p" + condition.where() + " ORDER BY p.created_at, p.uuid", condition.values);
+        require_traits(tx, filter.traits, "Invalid trait(s) in \"required\" parameter: ");
+        require_classes(tx, filter.resource_classes, Errc::bad_request, "Invalid resource class in resources parameter: ");
+        return tx.query("SELECT * FROM resource_providers p" + filter.condition.where() + " ORDER BY p.created_at, p.uuid", filter.condition.values);
     });
     Micros modified = rows.empty() ? now_micros() : 0;
     json::array providers;
