@@ -140,6 +140,7 @@ api::ServiceSpec service_spec() {
                   .service_type = "identity",
                   .unknown = api::Unknown::keep,
                   .token_before_route = false,
+                  .policy_turn = api::PolicyTurn::after_syntax,
                   .page_limit = 0,
                   .strict_sort = false,
                   .update_method = "PATCH"},

@@ -89,7 +89,7 @@ Reply run_show(Call& call, const Resource& resource, const Operation& operation)
 }
 
 // The owner of a new object: the caller's project, or the one that the body names.
-void set_owner(Call& call, const Resource& resource, json::object& row) {
+void set_owner(const Call& call, const Resource& resource, json::object& row) {
     if (resource.scope.empty()) return;
     const json::value* given = row.if_contains(resource.scope);
     if (!given || given->is_null()) {
@@ -108,14 +108,19 @@ const json::object& sent_object(const Call& call, const Resource& resource, cons
     return sent && sent->is_object() ? sent->get_object() : none;
 }
 
+json::object new_row(const Call& call, const Resource& resource, json::object row) {
+    if (const auto named = call.path.find("id"); named != call.path.end()) row[resource.fields.front().name] = named->second;
+    set_owner(call, resource, row);
+    return row;
+}
+
 Reply run_create(Call& call, const Resource& resource, const Operation& operation) {
     const json::array* bulk = nullptr;
     if (resource.bulk)
         if (const json::value* items = call.body.if_contains(resource.plural)) bulk = items->if_array();
     return call.store().write([&](Tx& tx) -> Reply {
-        const auto create_one = [&](json::object row, const json::value* bulk_item) {
-            if (const auto named = call.path.find("id"); named != call.path.end()) row[resource.fields.front().name] = named->second;
-            set_owner(call, resource, row);
+        const auto create_one = [&](json::object wanted, const json::value* bulk_item) {
+            json::object row = new_row(call, resource, std::move(wanted));
             const json::object target = policy_target(call, tx, resource, row);
             call.enforce(operation.policy, target);
             check_writes(call, resource, sent_object(call, resource, bulk_item), target, operation.policy);
@@ -255,6 +260,23 @@ void remove_row(Call& call, Tx& tx, const Resource& resource, const json::object
     const std::string condition = path_condition(call, resource, parameters);
     tx.exec("DELETE FROM " + std::string(resource.table) + " WHERE " + id_column(resource) + " = ?" + condition, parameters);
     if (resource.hooks.after_remove) resource.hooks.after_remove(call, tx, row);
+}
+
+void enforce_operation(Call& call, const Resource& resource, const Operation& operation) {
+    call.store().read([&](Tx& tx) {
+        json::object row;
+        if (operation.verb == Verb::create) {
+            row = new_row(call, resource, sent_object(call, resource, nullptr));
+        } else {
+            try {
+                row = load_item(call, tx, resource, operation);
+            } catch (const Error& error) {
+                if (error.code() != Errc::not_found || (resource.hides & bit(operation.verb)) == 0) throw;
+                return;  // the caller may, whatever it is: what is wrong with the body comes first
+            }
+        }
+        call.enforce(operation.policy, policy_target(call, tx, resource, row));
+    });
 }
 
 Reply run_operation(Call& call, const Resource& resource, const Operation& operation) {

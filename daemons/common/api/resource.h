@@ -105,6 +105,7 @@ struct Resource {
     bool hex_id = false;                    // ids of 32 hexadecimal digits (identity)
     bool client_id = false;                 // the create body may carry the id
     bool strict = false;                    // members that no field names are refused, whatever the style says
+    bool checks_update = false;             // an update's body has a member, and names no other id than the path
     bool timestamps = false;                // created_at, updated_at columns (BIGINT, microseconds), shown as ISO 8601
     bool revision = false;                  // revision_number column, If-Match
     std::string_view extra_column = {};     // TEXT column holding unknown members as JSON (style.unknown == keep)

@@ -22,6 +22,9 @@ bool wants_json(const Endpoint& endpoint) {
     return r.json_body || r.any_body || !r.wrapper.empty() || !r.body.empty() || !r.actions.empty();
 }
 
+// Whose one rule is known before the body is: no operation of a resource, no actions.
+bool is_route(const Endpoint& endpoint) { return !endpoint.resource && endpoint.route.actions.empty(); }
+
 Error unexpected() { return {Errc::internal, "An unexpected error prevented the server from fulfilling your request."}; }
 
 std::string unauthenticated_text() { return "The request you have made requires authentication."; }
@@ -58,9 +61,12 @@ struct Service::Impl {
     void add_route(const Route& route);
     void add(std::unique_ptr<Endpoint> endpoint);
     Context authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id);
-    void parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
-    json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
+    static void read_body(const ServiceStyle& style, const Endpoint& endpoint, Call& call);
+    static void check_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
+    static void take_body(Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action);
+    static json::object check_resource_body(const Service& service, const Endpoint& endpoint, Call& call);
     static void enforce_route(Service& service, Call& call, const Route& route);
+    static void refuse_first(Service& service, const Endpoint& endpoint, Call& call, const Action* action);
     Reply run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Progress& progress);
 };
 
@@ -182,6 +188,20 @@ void check_content_type(const ServiceStyle& style, const http::Headers& headers,
     throw Error(Errc::unsupported_media, "Unsupported Content-Type " + std::string(type.substr(0, 100)));
 }
 
+// The member of a body that holds the object; where it is not there, Keystone takes an empty one for it.
+const json::value* wrapped_in(const ServiceStyle& style, const json::object& body, std::string_view name) {
+    static const json::value empty = json::object();
+    const json::value* found = body.if_contains(name);
+    return found || style.dialect != Dialect::identity ? found : &empty;
+}
+
+void check_update(const Call& call, const Resource& resource, const json::object& sent) {
+    if (sent.empty()) throw Error(Errc::bad_request, "{} does not have enough properties");
+    const json::value* id = sent.if_contains(resource.fields.front().name);
+    if (id && !id->is_null() && (!id->is_string() || str(id->get_string()) != call.arg("id")))
+        throw Error(Errc::bad_request, "Cannot change " + std::string(resource.name) + " ID");
+}
+
 }  // namespace
 
 json::object Service::Impl::check_resource_body(const Service& service, const Endpoint& endpoint, Call& call) {
@@ -205,7 +225,7 @@ json::object Service::Impl::check_resource_body(const Service& service, const En
     }
     const json::value* body = &call.raw;
     if (style.wrapped) {
-        body = top.if_contains(resource.name);
+        body = wrapped_in(style, top, resource.name);
         if (!body || !body->is_object()) {
             if (style.dialect == Dialect::network)
                 throw Error(Errc::bad_request, "Unable to find '" + std::string(resource.name) + "' in request body", "HTTPBadRequest");
@@ -214,20 +234,31 @@ json::object Service::Impl::check_resource_body(const Service& service, const En
         if (style.unknown == Unknown::refuse && top.size() > 1 && style.dialect == Dialect::compute)
             throw Error(Errc::bad_request, "Additional properties are not allowed in the request body");
     }
-    return validate(style, resource.fields, *body, purpose, unknown, call.version);
+    json::object valid = validate(style, resource.fields, *body, purpose, unknown, call.version);
+    if (purpose == Purpose::update && resource.checks_update) check_update(call, resource, body->get_object());
+    return valid;
 }
 
-void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action) {
-    const ServiceStyle& style = service.style();
-    const Route& route = endpoint.route;
+void Service::Impl::read_body(const ServiceStyle& style, const Endpoint& endpoint, Call& call) {
     if (!wants_json(endpoint)) return;
     check_content_type(style, call.request.headers, call.request.body.empty());
-    if (call.request.body.empty()) malformed(style);
+    if (call.request.body.empty()) {
+        if (style.dialect != Dialect::identity) malformed(style);
+        call.raw = json::object();  // no body says nothing, as an empty one
+        return;
+    }
     try {
         call.raw = parse_json(call.request.body);
     } catch (const Error&) {
         malformed(style);
     }
+    if (style.dialect == Dialect::identity && !call.raw.is_object()) malformed(style);
+}
+
+void Service::Impl::check_body(const Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action) {
+    const ServiceStyle& style = service.style();
+    const Route& route = endpoint.route;
+    if (!wants_json(endpoint)) return;
     if (endpoint.resource) {
         call.body = check_resource_body(service, endpoint, call);
         return;
@@ -256,7 +287,7 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
     }
     const json::value* body = &call.raw;
     if (!route.wrapper.empty()) {
-        body = top.if_contains(route.wrapper);
+        body = wrapped_in(style, top, route.wrapper);
         if (!body) throw Error(Errc::bad_request, "'" + std::string(route.wrapper) + "' is a required property");
         if (top.size() > 1 && style.dialect == Dialect::compute && unknown == Unknown::refuse && !route.extra)
             for (const auto& member : top)
@@ -271,17 +302,23 @@ void Service::Impl::parse_body(const Service& service, const Endpoint& endpoint,
 
 namespace {
 
-// Of a path that is not served, or not with this method.
-[[noreturn]] void refuse_route(const ServiceStyle& style, const http::Request& request, const Match& match, Progress& progress) {
-    if (!match.path_known)
-        throw Error(Errc::not_found,
-                    style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
+std::string allowed_methods(const ServiceStyle& style, const Match& match) {
     std::set<std::string_view> methods(match.methods.begin(), match.methods.end());
     if (style.dialect == Dialect::identity) {
         methods.insert("OPTIONS");
         if (methods.contains("GET")) methods.insert("HEAD");
     }
-    for (const std::string_view method : methods) progress.allow += (progress.allow.empty() ? "" : ", ") + std::string(method);
+    std::string out;
+    for (const std::string_view method : methods) out += (out.empty() ? "" : ", ") + std::string(method);
+    return out;
+}
+
+// Of a path that is not served, or not with this method.
+[[noreturn]] void refuse_route(const ServiceStyle& style, const http::Request& request, const Match& match, Progress& progress) {
+    if (!match.path_known)
+        throw Error(Errc::not_found,
+                    style.dialect == Dialect::identity ? "The requested URL was not found on the server." : "The resource could not be found.");
+    progress.allow = allowed_methods(style, match);
     throw Error(Errc::not_allowed, "The method " + request.method.substr(0, 20) + " is not allowed for this resource.");
 }
 
@@ -298,6 +335,36 @@ void Service::Impl::enforce_route(Service& service, Call& call, const Route& rou
     service.store().read([&](Tx& tx) { route.target(call, tx, target); });
     if (target.empty()) target["target"] = json::object();  // an empty one would stand for the caller's own
     call.enforce(route.policy, target);
+}
+
+// The body, read and validated, and the decision whether the caller may, in the order of the style. Operations and actions decide for good when they run.
+void Service::Impl::take_body(Service& service, const Endpoint& endpoint, Call& call, Unknown unknown, const Action*& action) {
+    const ServiceStyle& style = service.style();
+    if (style.policy_turn == PolicyTurn::before_body && is_route(endpoint)) {
+        if (wants_json(endpoint)) check_content_type(style, call.request.headers, call.request.body.empty());
+        enforce_route(service, call, endpoint.route);
+    }
+    read_body(style, endpoint, call);
+    try {
+        check_body(service, endpoint, call, unknown, action);
+    } catch (const Error&) {
+        if (style.policy_turn != PolicyTurn::after_body) refuse_first(service, endpoint, call, action);
+        throw;
+    }
+}
+
+// Of a body that is not valid: throws where the caller would be refused, or told that there is no such object, whatever it said.
+void Service::Impl::refuse_first(Service& service, const Endpoint& endpoint, Call& call, const Action* action) {
+    const json::value* sent = &call.raw;  // for the route's target
+    if (!endpoint.route.wrapper.empty() && sent->is_object()) sent = wrapped_in(service.style(), sent->get_object(), endpoint.route.wrapper);
+    if (sent && sent->is_object()) call.body = sent->get_object();
+    try {
+        if (endpoint.resource) enforce_operation(call, *endpoint.resource, *endpoint.operation);
+        else if (action) call.enforce(action->policy);
+        else if (is_route(endpoint)) enforce_route(service, call, endpoint.route);
+    } catch (const Error& refusal) {
+        if (refusal.code() == Errc::forbidden || refusal.code() == Errc::not_found) throw;
+    }
 }
 
 Reply Service::Impl::run(Service& service, http::Request& request, const Place& place, const std::string& request_id, Progress& progress) {
@@ -327,6 +394,13 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
         match.endpoint = nullptr;
     }
     if (!style.trailing_slash && request.path.size() > 1 && request.path.ends_with('/')) match = {};
+    if (!match.endpoint && match.path_known && request.method == "OPTIONS" && style.dialect == Dialect::identity) {
+        Reply reply;
+        reply.text = "";
+        reply.headers.set("Allow", allowed_methods(style, match));
+        reply.headers.set("Content-Type", "text/html; charset=utf-8");
+        return reply;
+    }
     if (!match.endpoint) refuse_route(style, request, match, progress);
     progress.endpoint = match.endpoint;
     const Endpoint& endpoint = *match.endpoint;
@@ -338,11 +412,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
     Call call{service, request, route, std::move(who), std::move(match.parameters), Query::parse(request.query), nullptr, {}, version};
     call.who.request_id = request_id;
     const Action* action = nullptr;
-    if (placement) {  // who may not, does not learn what is wrong with the body
-        if (wants_json(endpoint)) check_content_type(style, request.headers, request.body.empty());
-        enforce_route(service, call, route);
-    }
-    parse_body(service, endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
+    take_body(service, endpoint, call, place.legacy ? Unknown::ignore : style.unknown, action);
     if (endpoint.resource) return run_operation(call, *endpoint.resource, *endpoint.operation);
     if (action) {
         call.enforce(action->policy);
@@ -350,7 +420,7 @@ Reply Service::Impl::run(Service& service, http::Request& request, const Place& 
         if (reply.status == 0) reply.status = action->status;
         return reply;
     }
-    if (!placement) enforce_route(service, call, route);
+    if (style.policy_turn != PolicyTurn::before_body) enforce_route(service, call, route);  // otherwise it was before
     return route.handler(call);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // A service: its style (how it differs from the others is data), its tables, and the pipeline that runs a request:
-// request id -> route -> microversion -> token -> body -> policy -> handler -> envelope.
+// request id -> route -> microversion -> token -> body -> policy -> handler -> envelope; PolicyTurn says what a service does instead.
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +17,10 @@ enum class Dialect : std::uint8_t { identity, image, placement, compute, network
 
 enum class Unknown : std::uint8_t { refuse, keep, ignore };  // members of a body that no field names
 
+// When a caller's right is decided, and so who may learn what is wrong with a body: whoever has a token; only who has the right, but of a body that is
+// no JSON everybody; only who has the right (of a Route; what a Resource's rule is about may need the body).
+enum class PolicyTurn : std::uint8_t { after_body, after_syntax, before_body };
+
 struct ServiceStyle {
     Dialect dialect;
     std::string_view service_type;  // "compute"
@@ -25,7 +29,8 @@ struct ServiceStyle {
     bool coerce = false;             // "5" for 5, "true" for true (neutron's convert_to)
     bool trailing_slash = true;      // "/v2/images/" is "/v2/images"; otherwise it is no path of ours
     bool token_before_route = true;  // 401 comes before 404
-    Version version_least = {};      // microversions; {} = none
+    PolicyTurn policy_turn = PolicyTurn::after_body;
+    Version version_least = {};  // microversions; {} = none
     Version version_most = {};
     Version version_fallback = {};  // where no header says
     // "/v2.1": where the operations are. A project's id may follow it (".../<project_id>/servers"); it must be the caller's.

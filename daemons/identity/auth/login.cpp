@@ -62,7 +62,7 @@ constexpr Field project_fields[] = {
     {.name = "name", .most = any_length},
     {.name = "domain", .type = Type::object, .fields = domain_fields, .extra = true},
 };
-constexpr Field system_fields[] = {{.name = "all", .type = Type::boolean, .use = required}};
+constexpr Field system_fields[] = {{.name = "all", .type = Type::boolean}};
 constexpr Field trust_fields[] = {{.name = "id", .most = any_length}};
 constexpr Field scope_fields[] = {
     {.name = "project", .type = Type::object, .fields = project_fields, .extra = true},
@@ -134,7 +134,6 @@ void Login::renew(const json::object& reference) const {
 void Login::by_password(const json::object& given) {
     const json::object& reference = given.at("user").as_object();
     need_reference(reference, "identity/password/user");
-    if (!reference.contains("password")) throw Error(Errc::bad_request, "Expecting to find password in identity/password/user.");
     const Secret password(string_or(reference, "password"));
     renew(reference);
     const auto user = store.read([&](Tx& tx) { return user_of(tx, reference); });
@@ -177,10 +176,7 @@ void refuse_exchange(const Payload& old, const json::value* asked) {
 
 void Login::by_token(const json::object& given) {
     const auto old = tokens.find(string_or(given, "id"));
-    if (!old) {
-        good = false;
-        return;
-    }
+    if (!old) throw Error(Errc::not_found, "Could not find token.");
     refuse_exchange(old->payload, asked);
     same_user(old->payload.user_id);
     payload.methods |= Method::token | old->payload.methods;
@@ -374,7 +370,7 @@ std::vector<std::string> methods_of(const json::object& identity) {
     for (const json::value& m : identity.at("methods").as_array())
         if (std::string name = str(m.as_string()); std::find(methods.begin(), methods.end(), name) == methods.end())
             methods.push_back(std::move(name));
-    if (methods.empty()) throw Error(Errc::bad_request, "Expecting to find at least one method in identity/methods.");
+    if (methods.empty()) refuse_login();
     for (const std::string& m : methods) {
         if (!identity.contains(m)) throw Error(Errc::bad_request, "Expecting to find " + m.substr(0, 100) + " in identity.");
         if (std::none_of(std::begin(handlers), std::end(handlers), [&](const auto& h) { return h.name == m; }))

@@ -42,17 +42,21 @@ constexpr std::string_view rule_columns = "SELECT id, service, path, method FROM
 json::array rendered(const Call& call, Tx& tx, const std::vector<Row>& rows) {
     std::map<std::string, json::object> roles, rules;
     if (!rows.empty()) {
-        for (const Row& row : tx.query("SELECT id, name, domain_id FROM roles"))
-            roles[row.at(0).text()] = {{"id", row.at(0).text()},
-                                       {"name", row.at(1).text()},
-                                       {"domain_id", row.at(2).is_null() ? json::value(nullptr) : json::value(row.at(2).text())}};
+        for (const Row& row : tx.query("SELECT " + select_columns(role_resource) + " FROM roles t")) {
+            const json::object role = row_to_object(role_resource, row);
+            json::object& shown = roles[string_or(role, "id")];
+            for (const char* member : {"id", "name", "domain_id", "description", "options"}) shown[member] = role.at(member);
+        }
         for (const Row& row : tx.query(std::string(rule_columns) + " WHERE user_id = ?", {rows.front()["user_id"]}))
             rules[row.at(0).text()] = rule_of(row);
     }
     json::array out;
     for (const Row& row : rows) {
-        json::object one{
-            {"id", row.text("id")}, {"name", row.text("name")}, {"user_id", row.text("user_id")}, {"project_id", row.text("project_id")}};
+        json::object one{{"id", row.text("id")},
+                         {"name", row.text("name")},
+                         {"user_id", row.text("user_id")},
+                         {"project_id", row.text("project_id")},
+                         {"system", nullptr}};
         one["description"] = row["description"].is_null() ? json::value(nullptr) : json::value(row.text("description"));
         const auto end = row["expires_at"].optional_integer();
         one["expires_at"] = end ? json::value(iso8601_naive(*end)) : json::value(nullptr);
@@ -185,9 +189,9 @@ Reply list_all(Call& call) {
     });
 }
 
-// The credential of the path: of that user, whatever its id is.
+// By its id alone: whose it is, the credential says, not the path.
 std::vector<Row> find_one(Call& call, Tx& tx) {
-    auto rows = tx.query(std::string(columns) + " WHERE id = ? AND user_id = ?", {call.arg("credential_id"), call.arg("user_id")});
+    auto rows = tx.query(std::string(columns) + " WHERE id = ?", {call.arg("credential_id")});
     if (rows.empty()) throw Error(Errc::not_found, "Could not find Application Credential: " + call.arg("credential_id") + ".");
     return rows;
 }
@@ -256,6 +260,10 @@ Reply remove_rule(Call& call) {
 }
 
 void owner(Call&, Tx&, json::object&) {}  // the path's user_id is what the rules are about
+void owner_of_credential(Call& call, Tx& tx, json::object& target) {
+    if (const auto row = tx.one("SELECT user_id FROM application_credentials WHERE id = ?", {call.arg("credential_id")}))
+        target["user_id"] = row->at(0).text();
+}
 
 constexpr std::string_view all = "/v3/users/{user_id}/application_credentials";
 constexpr std::string_view one = "/v3/users/{user_id}/application_credentials/{credential_id}";
@@ -287,7 +295,7 @@ constexpr Route routes[] = {
      .policy = "identity:get_application_credential",
      .check = reader,
      .handler = &show_one,
-     .target = &owner,
+     .target = &owner_of_credential,
      .scopes = system_or_project},
     {.method = "DELETE",
      .path = one,
@@ -295,7 +303,7 @@ constexpr Route routes[] = {
      .check = "rule:admin_required or user_id:%(user_id)s",
      .handler = &remove_one,
      .status = 204,
-     .target = &owner,
+     .target = &owner_of_credential,
      .scopes = system_or_project},
     {.method = "GET",
      .path = all_rules,

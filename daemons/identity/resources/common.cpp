@@ -33,14 +33,6 @@ void refuse_duplicate(Tx& tx, const Resource& resource, const json::object& row,
                                         std::string(what) + ".");
 }
 
-void check_update_body(const Call& call, const Resource& resource) {
-    if (const json::value* body = find_path(call.raw, resource.name); body && body->is_object() && body->get_object().empty())
-        throw Error(Errc::bad_request, "{} does not have enough properties");
-    const json::value* given = find_path(call.raw, std::string(resource.name) + ".id");
-    if (given && call.path.contains("id") && (!given->is_string() || str(given->as_string()) != call.arg("id")))
-        throw Error(Errc::bad_request, "Cannot change " + std::string(resource.name) + " ID");
-}
-
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title) {
     if (before && row.contains(member) && row.at(member) != before->at(member)) throw Error(Errc::bad_request, "Cannot change " + std::string(title));
 }

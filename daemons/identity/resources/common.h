@@ -36,8 +36,6 @@ json::object page_links(const api::Call& call);                  // {"self": thi
 // Throws Error(conflict) where another row of the resource's table meets the condition; `what` says by what it is a duplicate.
 void refuse_duplicate(Tx& tx, const api::Resource& resource, const json::object& row, std::string_view condition, const Values& parameters,
                       std::string_view what);
-// Throws Error(bad_request) where the body of an update is empty, or names another id than the path.
-void check_update_body(const api::Call& call, const api::Resource& resource);
 // Throws Error(bad_request) where the update would change the member.
 void refuse_change(const json::object& row, const json::object* before, std::string_view member, std::string_view title);
 // The domain of a new object: as given, else the caller's own (the token's domain, or its project's), else the default one. Throws Error(`missing`) where it does not exist.

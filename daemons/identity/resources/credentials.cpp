@@ -52,7 +52,6 @@ json::object ec2_blob(const json::object& row) {
 
 // What says on whose behalf the credential acts does not change.
 void check_change(const Call& call, const json::object& row, const json::object& before) {
-    check_update_body(call, credential_resource);
     if ((row.at("user_id") != before.at("user_id") || row.at("project_id") != before.at("project_id")) && !call.who.is_admin)
         throw Error(Errc::forbidden, "You are not authorized to perform the requested action: identity:update_credential.");
     if (string_or(before, "type") != "ec2" || !call.body.contains("blob")) return;
@@ -103,6 +102,7 @@ constexpr Resource declared{
     .hooks = {.prepare = &refuse_delegated, .before_write = &before_write, .view = &view, .visible = &visible, .target = &target},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
     .hides = item_verbs,
@@ -124,11 +124,16 @@ json::object ec2_view(const Call& call, const json::object& row) {
     return out;
 }
 
-json::object need_ec2(Call& call, Tx& tx) {
+// By its access key alone: whose it is, the credential says, not the path.
+json::object need_ec2(const Call& call, Tx& tx) {
     const auto row = find_row(tx, credential_resource, sha256_hex(call.arg("access")));
-    if (!row || string_or(*row, "type") != "ec2" || string_or(*row, "user_id") != call.arg("user_id"))
-        throw Error(Errc::not_found, "Could not find credential: " + call.arg("access") + ".");
+    if (!row || string_or(*row, "type") != "ec2") throw Error(Errc::not_found, "Could not find credential: " + call.arg("access") + ".");
     return *row;
+}
+
+json::object need_ec2_of_user(const Call& call, Tx& tx) {
+    need_row(tx, user_resource, call.arg("user_id"));
+    return need_ec2(call, tx);
 }
 
 Reply list_ec2(Call& call) {
@@ -163,18 +168,19 @@ Reply create_ec2(Call& call) {
 
 Reply show_ec2(Call& call) {
     refuse_delegated(call);
-    return call.store().read([&](Tx& tx) -> Reply { return json::object{{"credential", ec2_view(call, need_ec2(call, tx))}}; });
+    return call.store().read([&](Tx& tx) -> Reply { return json::object{{"credential", ec2_view(call, need_ec2_of_user(call, tx))}}; });
 }
 
 Reply remove_ec2(Call& call) {
     refuse_delegated(call);
-    call.store().write([&](Tx& tx) { tx.exec("DELETE FROM credentials WHERE id = ?", {string_or(need_ec2(call, tx), "id")}); });
+    call.store().write([&](Tx& tx) { tx.exec("DELETE FROM credentials WHERE id = ?", {string_or(need_ec2_of_user(call, tx), "id")}); });
     return {};
 }
 
 void of_path(Call& call, Tx&, json::object& target) { target["target"] = {{"credential", {{"user_id", call.arg("user_id")}}}}; }
+void of_credential(Call& call, Tx& tx, json::object& target) { target["target"] = {{"credential", need_ec2(call, tx)}}; }
 
-constexpr Field ec2_body[] = {{.name = "tenant_id", .use = required, .most = 64}};
+constexpr Field ec2_body[] = {{.name = "tenant_id", .most = 64}};
 constexpr std::string_view all = "/v3/users/{user_id}/credentials/OS-EC2";
 constexpr std::string_view one = "/v3/users/{user_id}/credentials/OS-EC2/{access}";
 constexpr std::string_view member_check = "rule:admin_required or (role:member and user_id:%(target.credential.user_id)s)";
@@ -201,7 +207,7 @@ constexpr Route routes[] = {
      .policy = "identity:ec2_get_credential",
      .check = reader_check,
      .handler = &show_ec2,
-     .target = &of_path,
+     .target = &of_credential,
      .scopes = system_or_project},
     {.method = "DELETE",
      .path = one,
@@ -209,7 +215,7 @@ constexpr Route routes[] = {
      .check = owner_check,
      .handler = &remove_ec2,
      .status = 204,
-     .target = &of_path,
+     .target = &of_credential,
      .scopes = system_or_project},
 };
 static_assert(sound(routes));

@@ -34,14 +34,12 @@ void take_explicit_id(json::object& row) {
     if (!given->is_string() || given->as_string().size() != 32 || !is_uuid_like(str(given->as_string())))
         throw Error(Errc::bad_request, "Domain ID does not conform to required UUID format.");
     row["id"] = json::value(*given);
-    row.erase("explicit_domain_id");
 }
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     row["is_domain"] = true;
     merge_options(row, before);
     if (before) {
-        check_update_body(call, domain_resource);
         refuse_immutable(call, domain_resource, row, *before);
     } else {
         row["valid_from"] = 0;
@@ -97,6 +95,7 @@ constexpr Resource declared{
               .target = &target},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
     .hides = bit(Verb::show),

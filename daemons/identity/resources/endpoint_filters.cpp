@@ -24,8 +24,7 @@ constexpr Operation operations[] = {
     {Verb::remove, "identity:delete_endpoint_group", admin},
 };
 
-void before_write(Call& call, Tx&, json::object& row, const json::object* before) {
-    if (before) check_update_body(call, endpoint_group_resource);
+void before_write(Call&, Tx&, json::object& row, const json::object* before) {
     const json::object& filters = row.at("filters").as_object();
     if (!before && filters.empty()) throw Error(Errc::bad_request, "filters field is required and cannot be empty");
     for (const auto& member : filters)
@@ -51,6 +50,7 @@ constexpr Resource declared{
     .missing = "Could not find Endpoint Group: {}.",
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .scopes = system_or_project,
     .hides = item_verbs,
 };

@@ -28,7 +28,6 @@ constexpr Operation operations[] = {
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object*) {
-    check_update_body(call, endpoint_resource);
     // The older name of region_id makes the region where there is none.
     const std::string named = string_or(row, "region");
     if (!named.empty() && !call.body.contains("region_id")) {
@@ -63,6 +62,7 @@ constexpr Resource declared{
     .hooks = {.before_write = &before_write, .after_write = &after_write, .after_remove = &after_remove, .view = &view},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
 };

@@ -23,7 +23,7 @@ constexpr Operation mapping_operations[] = {
 };
 
 void before_mapping_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
-    check_mapping(find_path(call.raw, "mapping")->as_object());
+    check_mapping(object_or_empty(call.raw.as_object(), "mapping"));
     const std::string id = string_or(row, "id");
     if (before) return;
     check_public_id(id);
@@ -69,12 +69,9 @@ constexpr Operation provider_operations[] = {
     {Verb::remove, "identity:delete_service_provider", admin},
 };
 
-void before_provider_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
+void before_provider_write(Call&, Tx& tx, json::object& row, const json::object* before) {
     const std::string id = string_or(row, "id");
-    if (before) {
-        check_update_body(call, service_provider_resource);
-        return;
-    }
+    if (before) return;
     check_public_id(id);
     refuse_duplicate(tx, service_provider_resource, {}, "id = ?", {id}, "ID " + id);
 }
@@ -104,6 +101,7 @@ constexpr Resource declared_provider{
     .missing = "Could not find Service Provider: {}.",
     .scope = "",
     .strict = true,
+    .checks_update = true,
     .scopes = system_or_project,
     .hides = item_verbs,
 };

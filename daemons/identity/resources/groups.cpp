@@ -36,7 +36,6 @@ void prepare(Call& call) {
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     if (before) {
-        check_update_body(call, group_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
     } else {
         set_domain(call, tx, row, Errc::not_found);
@@ -82,6 +81,7 @@ constexpr Resource declared{
               .target = &target},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .hides = bit(Verb::show) | bit(Verb::update),
 };

@@ -40,10 +40,7 @@ void set_users_domain(Call& call, Tx& tx, json::object& row) {
 }
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
-    if (before) {
-        check_update_body(call, identity_provider_resource);
-        return;
-    }
+    if (before) return;
     const std::string id = string_or(row, "id");
     check_public_id(id);
     refuse_duplicate(tx, identity_provider_resource, {}, "id = ?", {id}, "ID " + id);
@@ -97,6 +94,7 @@ constexpr Resource declared{
     .missing = "Could not find Identity Provider: {}.",
     .scope = "",
     .strict = true,
+    .checks_update = true,
     .scopes = system_or_project,
     .hides = item_verbs,
 };
@@ -124,10 +122,7 @@ void before_protocol_write(Call& call, Tx& tx, json::object& row, const json::ob
     const std::string mapping = string_or(row, "mapping_id"), id = string_or(row, "id");
     const std::string& idp = call.arg("idp_id");
     if (!find_row(tx, mapping_resource, mapping)) throw Error(Errc::bad_request, "Invalid mapping id: " + mapping);
-    if (before) {
-        check_update_body(call, protocol_resource);
-        return;
-    }
+    if (before) return;
     need_row(tx, identity_provider_resource, idp);
     check_public_id(id);
     refuse_duplicate(tx, protocol_resource, {}, "idp_id = ? AND id = ?", {idp, id}, "ID " + id);
@@ -164,6 +159,7 @@ constexpr Resource declared_protocol{
     .missing = "Could not find federated protocol {} for this Identity Provider.",
     .scope = "",
     .strict = true,
+    .checks_update = true,
     .scopes = system_or_project,
     .hides = item_verbs,
 };

@@ -36,7 +36,6 @@ void before_write(Call& call, Tx&, json::object& row, const json::object* before
         row["secret"] = app(call).seal(new_hex_id());
         return;
     }
-    check_update_body(call, consumer_resource);
     if (find_path(call.raw, "consumer.secret")) throw Error(Errc::bad_request, "Invalid input for field 'secret': it cannot be changed.");
     row["secret"] = before->at("secret");
 }
@@ -69,6 +68,7 @@ constexpr Resource declared{
     .missing = "Consumer not found",
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
 };

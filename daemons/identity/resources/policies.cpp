@@ -25,10 +25,6 @@ constexpr Operation operations[] = {
     {Verb::remove, "identity:delete_policy", admin},
 };
 
-void before_write(Call& call, Tx&, json::object&, const json::object* before) {
-    if (before) check_update_body(call, policy_resource);
-}
-
 void view(Call& call, Tx&, std::span<json::object> rows) {
     for (json::object& row : rows) add_link(call, "policies", row);
 }
@@ -40,9 +36,10 @@ constexpr Resource declared{
     .table = "policies",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .view = &view},
+    .hooks = {.view = &view},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
     .hides = item_verbs,

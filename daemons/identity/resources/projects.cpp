@@ -13,7 +13,8 @@ using namespace api;
 
 namespace {
 
-constexpr std::size_t deepest_project = 5;  // the original's max_project_tree_depth
+// The original's max_project_tree_depth, and what its model strict_two_level allows.
+constexpr std::size_t deepest_project = 5, deepest_strict_project = 2;
 
 constexpr Field fields[] = {
     {.name = "id", .use = show | filter},
@@ -62,7 +63,8 @@ void place_new(Call& call, Tx& tx, json::object& row) {
     for (const std::string& id : above)
         if (!find_project(tx, id)->enabled)
             throw Error(Errc::bad_request, "Cannot create a project in a branch containing a disabled project: " + id);
-    if (above.size() > deepest_project) throw Error(Errc::forbidden, "Max hierarchy depth reached for " + parent_id + " branch.");
+    if (above.size() > (app(call).options.strict_limits ? deepest_strict_project : deepest_project))
+        throw Error(Errc::forbidden, "Max hierarchy depth reached for " + parent_id + " branch.");
 }
 
 void check_enabling(Tx& tx, const std::string& id, bool enable) {
@@ -77,7 +79,6 @@ void check_enabling(Tx& tx, const std::string& id, bool enable) {
 }
 
 void check_change(Call& call, Tx& tx, const json::object& row, const json::object& before) {
-    check_update_body(call, project_resource);
     refuse_immutable(call, project_resource, row, before);
     refuse_change(row, &before, "domain_id", "Domain ID");
     refuse_change(row, &before, "is_domain", "is_domain");
@@ -218,6 +219,7 @@ constexpr Resource declared{
               .target = &target},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .hides = item_verbs,
 };

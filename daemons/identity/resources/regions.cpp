@@ -23,7 +23,7 @@ constexpr Operation operations[] = {
 };
 
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
-    if (before) check_update_body(call, region_resource);
+    if (!call.raw.as_object().contains("region")) throw Error(Errc::bad_request, "None is not of type 'object'");
     if (string_or(row, "id").empty()) row["id"] = new_hex_id();
     const std::string id = string_or(row, "id");
     if (!before) refuse_duplicate(tx, region_resource, {}, "id = ?", {id}, "ID " + id);
@@ -69,6 +69,7 @@ constexpr Resource declared{
     .scope = "",
     .hex_id = true,
     .client_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .hides = item_verbs,
 };

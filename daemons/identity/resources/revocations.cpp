@@ -44,7 +44,7 @@ Reply listen(Call& call) {
 }
 
 // Tokens are not stored, so there is no list of revoked ones; nor does a token depend on a certificate.
-Reply list_revoked(Call&) { throw Error(Errc::gone, "The service you have requested is no longer available on this server."); }
+Reply list_revoked(Call&) { throw Error(Errc::forbidden, "You are not authorized to perform the requested action."); }
 Reply no_certificates(Call&) { throw Error(Errc::gone, "This API is no longer available due to the removal of support for PKI tokens."); }
 
 constexpr std::string_view service_or_admin = "rule:admin_required or rule:service_role";

@@ -27,7 +27,6 @@ constexpr Operation operations[] = {
 void before_write(Call& call, Tx& tx, json::object& row, const json::object* before) {
     merge_options(row, before);
     if (before) {
-        check_update_body(call, role_resource);
         refuse_change(row, before, "domain_id", "Domain ID");
         refuse_immutable(call, role_resource, row, *before);
     }
@@ -75,6 +74,7 @@ constexpr Resource declared{
               .target = &target},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
 };
@@ -133,7 +133,8 @@ Reply add_implied(Call& call) {
         if (prior.domain_id.empty() && !implied.domain_id.empty())
             throw Error(Errc::forbidden, implied.id + " belongs to a domain and cannot be implied by a role for everyone.");
         if (implied.name == "admin") throw Error(Errc::forbidden, implied.id + " cannot be an implied roles.");  // prohibited_implied_role
-        tx.exec("INSERT INTO implied_roles (prior_role_id, implied_role_id) VALUES (?, ?) ON CONFLICT DO NOTHING", {prior.id, implied.id});
+        if (tx.exec("INSERT INTO implied_roles (prior_role_id, implied_role_id) VALUES (?, ?) ON CONFLICT DO NOTHING", {prior.id, implied.id}) == 0)
+            throw Error(Errc::conflict, "Conflict occurred attempting to store implied_role - Duplicate entry.");
         app(call).tokens.changed(tx);
         return one_implied(call, tx);
     });
@@ -159,7 +160,7 @@ Reply list_inferences(Call& call) {
             for (const std::string& id : implied) implies.push_back(brief(call, roles[id]));
             out.push_back(inference(call, roles[prior], std::move(implies)));
         }
-        return json::object{{"role_inferences", std::move(out)}, {"links", {{"self", call.base_url() + call.request.path}}}};
+        return json::object{{"role_inferences", std::move(out)}};
     });
 }
 

@@ -23,7 +23,6 @@ constexpr Operation operations[] = {
     {Verb::remove, "identity:delete_service", admin},
 };
 
-void before_write(Call& call, Tx&, json::object&, const json::object*) { check_update_body(call, service_resource); }
 void after_write(Call& call, Tx& tx, const json::object&, const json::object*) { app(call).tokens.changed(tx); }
 void after_remove(Call& call, Tx& tx, const json::object&) { app(call).tokens.changed(tx); }
 
@@ -41,9 +40,10 @@ constexpr Resource declared{
     .table = "services",
     .fields = fields,
     .operations = operations,
-    .hooks = {.before_write = &before_write, .after_write = &after_write, .after_remove = &after_remove, .view = &view},
+    .hooks = {.after_write = &after_write, .after_remove = &after_remove, .view = &view},
     .scope = "",
     .hex_id = true,
+    .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
     .hides = item_verbs,

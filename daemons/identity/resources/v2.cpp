@@ -134,7 +134,14 @@ json::object access_of(Call& call, const std::string& text, const Token& token) 
 
 // A user with rules for several factors logs in by v3: there are no receipts here.
 Reply log_in_v2(Call& call) {
-    const auto result = log_in(call, as_v3(call.raw));
+    const auto result = [&] {
+        try {
+            return log_in(call, as_v3(call.raw));
+        } catch (const Error& error) {
+            if (error.code() == Errc::not_found) refuse_login();  // v3 says so of a token that is not good
+            throw;
+        }
+    }();
     const Tokens::Issued* issued = std::get_if<Tokens::Issued>(&result);
     if (!issued) refuse_login();
     return access_of(call, issued->text, *issued->token);

@@ -35,6 +35,7 @@ api::ServiceSpec service_spec() {
                       .service_type = "placement",
                       .wrapped = false,
                       .trailing_slash = false,
+                      .policy_turn = api::PolicyTurn::before_body,
                       .version_least = {1, 0},
                       .version_most = {1, 39},
                       .version_fallback = {1, 0},

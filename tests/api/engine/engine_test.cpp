@@ -59,10 +59,12 @@ static_assert(sound(thing));
 
 Reply echo(Call& call) { return json::object{{"id", call.arg("id")}, {"body", call.body}}; }
 constexpr Field grow_fields[] = {{.name = "by", .type = Type::integer, .use = required, .least = 1}};
+constexpr Field store_fields[] = {{.name = "level", .type = Type::integer, .use = required}};
 constexpr Action actions[] = {{.key = "grow", .policy = "grow", .check = "role:member", .handler = echo, .fields = grow_fields},
                               {.key = "reset", .policy = "reset", .check = "role:admin", .handler = echo}};
 constexpr Route routes[] = {
     {.method = "POST", .path = "/v2.0/things/{id}/action", .actions = actions},
+    {.method = "PUT", .path = "/v2.0/store/{id}", .policy = "fill_store", .check = "role:member", .handler = echo, .body = store_fields},
     {.method = "GET",
      .path = "/v2.0/files/{name*}",
      .policy = "files",
@@ -80,19 +82,19 @@ constexpr Route routes[] = {
 static_assert(sound(std::span<const Route>(routes)));
 constexpr QuotaLimit quotas[] = {{"thing", 5}};
 
+ServiceSpec spec(PolicyTurn turn = PolicyTurn::after_body) {
+    return {.style = {.dialect = Dialect::network, .service_type = "network", .coerce = true, .policy_turn = turn, .page_limit = 0},
+            .resources = {&thing},
+            .routes = {routes},
+            .quotas = quotas};
+}
+
 struct Fixture {
     MemoryDir directory;
     std::unique_ptr<Store> store = Store::open("sqlite:" + (directory / "things.sqlite"), schema);
     Callers callers;
     metrics::Registry metrics;
-    Service service{{.style = {.dialect = Dialect::network, .service_type = "network", .coerce = true, .page_limit = 0},
-                     .resources = {&thing},
-                     .routes = {routes},
-                     .quotas = quotas},
-                    *store,
-                    callers,
-                    metrics,
-                    nullptr};
+    Service service{spec(), *store, callers, metrics, nullptr};
     Cases cases{service};
     Fixture() { callers.export_to(cases); }
 };
@@ -235,4 +237,36 @@ TEST_CASE_FIXTURE(Fixture, "actions and routes") {
         {.method = "POST", .path = "/v2.0/things/7/action", .token = "admin", .body = R"({"reset": null})", .status = 202},
     };
     cases.run(table);
+}
+
+TEST_CASE_FIXTURE(Fixture, "when it is decided who may: the three orders") {
+    cases.run({.method = "POST", .path = "/v2.0/things", .token = "member", .body = R"({"thing": {}})", .status = 201, .save = {{"id", "thing.id"}}});
+    struct {
+        PolicyTurn turn;
+        int invalid, syntax, route_syntax;  // statuses for a caller without the right
+    } const table[] = {{PolicyTurn::after_body, 400, 400, 400}, {PolicyTurn::after_syntax, 403, 400, 400}, {PolicyTurn::before_body, 403, 400, 403}};
+    for (const auto& row : table) {
+        CAPTURE(static_cast<int>(row.turn));
+        Service ordered{spec(row.turn), *store, callers, metrics, nullptr};
+        Cases asked{ordered};
+        callers.export_to(asked);
+        asked.vars["id"] = cases.vars["id"];
+        const Case requests[] = {
+            {.method = "POST", .path = "/v2.0/things", .token = "reader", .body = R"({"thing": {"x": 1}})", .status = row.invalid},
+            {.method = "POST", .path = "/v2.0/things", .token = "reader", .body = "{", .status = row.syntax},
+            {.method = "POST", .path = "/v2.0/things", .token = "member", .body = R"({"thing": {"x": 1}})", .status = 400},
+            {.method = "PUT", .path = "/v2.0/things/${id}", .token = "reader", .body = R"({"thing": {"x": 1}})", .status = row.invalid},
+            {.method = "PUT", .path = "/v2.0/things/${id}", .token = "member", .body = R"({"thing": {"x": 1}})", .status = 400},
+            {.method = "PUT",
+             .path = "/v2.0/store/a",
+             .token = "reader",
+             .body = R"({"level": "x"})",
+             .status = row.turn == PolicyTurn::after_body ? 400 : 403},
+            {.method = "PUT", .path = "/v2.0/store/a", .token = "reader", .body = "{", .status = row.route_syntax},
+            {.method = "PUT", .path = "/v2.0/store/a", .token = "reader", .body = R"({"level": 1})", .status = 403},
+            {.method = "PUT", .path = "/v2.0/store/a", .token = "member", .body = R"({"level": "x"})", .status = 400},
+            {.method = "PUT", .path = "/v2.0/store/a", .token = "member", .body = R"({"level": 1})"},
+        };
+        asked.run(requests);
+    }
 }

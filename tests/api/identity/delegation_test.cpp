@@ -552,7 +552,7 @@ TEST_CASE("what was revoked is listed for services; PKI is gone") {
         {.path = "/v3/OS-REVOKE/events?since=soon", .token = "${admin_token}", .status = 400},
         {.path = "/v3/OS-REVOKE/events", .token = "${member_token}", .status = 401},
         {.path = "/v3/OS-REVOKE/events", .status = 401},
-        {.path = "/v3/auth/tokens/OS-PKI/revoked", .status = 410},
+        {.path = "/v3/auth/tokens/OS-PKI/revoked", .status = 403},
         {.path = "/v3/OS-SIMPLE-CERT/ca", .status = 410},
         {.path = "/v3/OS-SIMPLE-CERT/certificates", .status = 410},
         {.path = "/v3/OS-PILVI/revocations?listener=x", .token = "${service_token}", .status = 400},

@@ -116,3 +116,45 @@ TEST_CASE("a token of a domain reaches only what is for domains, whatever its ro
     f.service.policy().enforce_scope(false);
     f.cases.run({.path = "/v3/services", .token = "${domain_token}"});
 }
+
+TEST_CASE("who may not, does not learn what is wrong with a body") {
+    IdentityFixture f;
+    const Cases::Row rows[] = {
+        {"POST", "/v3/users", "{}", "member:403 admin:400 none:401"},
+        {"POST", "/v3/users", R"({"user": 1})", "member:403 admin:400"},
+        {"POST", "/v3/users", R"({"user": {"name": "x", "domain_id": 1}})", "member:403 admin:400"},
+        {"POST", "/v3/users", "{", "member:400 admin:400"},
+        {"POST", "/v3/users", "[]", "member:400 admin:400"},
+        {"PATCH", "/v3/users/${member_user}", R"({"user": {}})", "other:403 admin:400"},
+        {"PATCH", "/v3/users/nowhere", R"({"user": {}})", "other:403 admin:400"},
+        {"PATCH", "/v3/users/nowhere", R"({"user": {"id": "x"}})", "other:403 admin:400"},
+        {"PATCH", "/v3/projects/${demo_project}", R"({"project": {"name": 1}})", "member:403 admin:400"},
+        {"PATCH", "/v3/regions/nowhere", R"({"region": {}})", "member:403 admin:400"},
+        {"PUT", "/v3/regions/r", R"({"region": {"description": 1}})", "member:403 admin:400"},
+        {"PATCH", "/v3/endpoints/nowhere", R"({"endpoint": {"interface": "x"}})", "member:404 admin:404"},
+        {"POST", "/v3/OS-TRUST/trusts", R"({"trust": {}})", "member:403 admin:403"},
+        {"POST", "/v3/OS-TRUST/trusts", R"({"trust": {"trustor_user_id": "${member_user}"}})", "member:400 other:403"},
+        {"POST", "/v3/OS-TRUST/trusts", R"({"trust": {"trustor_user_id": 1}})", "member:403"},
+        {"POST", "/v3/users/${member_user}/application_credentials", R"({"application_credential": {}})", "other:403 member:400"},
+        // Without its member, a body stands for an empty object.
+        {"POST", "/v3/OS-OAUTH1/consumers", "{}", "member:403 admin:201"},
+        {"PATCH", "/v3/projects/${demo_project}", "{}", "member:403 admin:400"},
+        {"PUT", "/v3/projects/${demo_project}/tags", "{}", "member:403 admin:400"},
+        {"PUT", "/v3/domains/default/config", "{}", "member:403 admin:403"},
+        {"POST", "/v3/users/${member_user}/password", "{}", "none:400"},
+        {"PUT", "/v3/OS-FEDERATION/identity_providers/p", "{}", "member:403 admin:201"},
+        {"PUT", "/v3/OS-FEDERATION/mappings/m", "{}", "member:403 admin:400"},
+    };
+    f.cases.matrix(rows);
+}
+
+TEST_CASE("OPTIONS tells the methods of a path to everybody") {
+    IdentityFixture f;
+    const Case cases[] = {
+        {.method = "OPTIONS", .path = "/v3/users", .answer_headers = {{"Allow", "GET, HEAD, OPTIONS, POST"}}},
+        {.method = "OPTIONS", .path = "/v3/users/x", .answer_headers = {{"Allow", "DELETE, GET, HEAD, OPTIONS, PATCH"}}},
+        {.method = "OPTIONS", .path = "/v3/nothing", .status = 404},
+        {.method = "PUT", .path = "/v3/users", .status = 405, .answer_headers = {{"Allow", "GET, HEAD, OPTIONS, POST"}}},
+    };
+    f.cases.run(cases);
+}
