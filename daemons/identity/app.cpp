@@ -110,6 +110,19 @@ Options options_of(const Config& config) {
     return {.strict_limits = model == "strict_two_level", .compliance = compliance_of(config)};
 }
 
+bool issues_jws(const Config& config) {
+    const std::string provider = config.text("token.provider");
+    if (provider != "fernet" && provider != "jws") throw Error(Errc::bad_request, "token.provider is fernet or jws, not '" + provider + "'");
+    return provider == "jws";
+}
+
+void check_settings(const Config& config) {
+    issues_jws(config);
+    options_of(config);
+    federation_settings(config, true);
+    DirectoryDomains::check(config.text("ldap.domains"));
+}
+
 void App::reload_keys() {
     keys.reload();
     credential_keys.reload();

@@ -27,6 +27,11 @@ struct Options {
     Compliance compliance;
 };
 Options options_of(const Config& config);
+// Whether tokens are issued as JWS. Error(bad_request) where neither that nor Fernet is configured.
+bool issues_jws(const Config& config);
+// For --check: throws what starting would throw of the settings and the files that they name, Error(bad_request) mostly. Without
+// $CREDENTIALS_DIRECTORY (a person's shell) credentials are not looked for.
+void check_settings(const Config& config);
 
 struct App {
     Store& store;

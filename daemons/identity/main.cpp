@@ -1,6 +1,8 @@
 // pilvi-identity: Keystone's API v3.
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "api/policy_tools.h"
 #include "app.h"
 #include "commands.h"
@@ -21,17 +23,16 @@ void serve(Daemon& daemon) {
     if (token_keys.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
     sealing_keys.initialize();
     const auto store = identity::open_store(config);
-    const std::string provider = config.text("token.provider");
-    if (provider != "fernet" && provider != "jws") throw Error(Errc::bad_request, "token.provider is fernet or jws, not '" + provider + "'");
+    const bool jws = identity::issues_jws(config);
     const identity::JwsRepository jws_keys(config.text("jws.directory"));
-    if (provider == "jws" && jws_keys.initialize()) log::notice("made a new JWS key repository in " + config.text("jws.directory"));
-    identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config), now_micros, jws_keys,
-                      provider == "jws");
+    if (jws && jws_keys.initialize()) log::notice("made a new JWS key repository in " + config.text("jws.directory"));
+    identity::App app(*store, token_keys, sealing_keys, identity::password_cost(config), identity::token_settings(config), now_micros, jws_keys, jws);
     app.receipt_lifetime = config.seconds("receipt.lifetime").count() * 1000;
     app.options = identity::options_of(config);
     app.federation = identity::federation_settings(config);
     app.directories = std::make_unique<identity::DirectoryDomains>(
-        config.text("ldap.domains"), [&app](Tx& tx, std::string_view domain_id) { return identity::domain_configuration(app, tx, domain_id); });
+        config.text("ldap.domains"), [&app](Tx& tx, std::string_view domain_id) { return identity::domain_configuration(app, tx, domain_id); },
+        static_cast<std::size_t>(std::max<std::int64_t>(1, config.integer("http.threads") - 1)));
     api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
     api::configure_policy(service, config, policy.daemon);
     identity::Announcing announcing(service, app.tokens, app.revocations);
@@ -55,7 +56,10 @@ int main(int argc, char** argv) {
     const DaemonSpec spec{.name = "identity",
                           .description = "Identity service: tokens, users, projects, roles, the service catalogue (Keystone v3).",
                           .settings = identity::settings,
-                          .check = [](const Config& config) { policy.check(config); }};
+                          .check = [](const Config& config) {
+                              identity::check_settings(config);
+                              policy.check(config);
+                          }};
     std::vector<Subcommand> commands = identity::commands();
     for (const Subcommand& command : policy.commands()) commands.push_back(command);
     commands.push_back({"mapping-test", &identity::run_mapping_test});

@@ -27,8 +27,8 @@ struct FederationSettings {
 inline constexpr std::string_view front_door_tag = "federation";
 
 // As configured, with the credential federation-secret where there is one. Throws Error(bad_request) on a place that others than this machine reach,
-// or a port without a secret.
-FederationSettings federation_settings(const Config& config);
+// or a port without a secret (which is not looked for without $CREDENTIALS_DIRECTORY where `checking`), or a dashboard that is no URL.
+FederationSettings federation_settings(const Config& config, bool checking = false);
 // Opens the front door; returns its port, 0 for a socket or where there is none.
 int open_front_door(http::Server& server, const FederationSettings& federation);
 

@@ -145,7 +145,12 @@ struct Copy {
 
 }  // namespace
 
-DirectoryDomains::DirectoryDomains(const std::string& directory, Configured configured) : configured_(std::move(configured)) {
+DirectoryDomains::DirectoryDomains(const std::string& directory, Configured configured, std::size_t at_once)
+    : configured_(std::move(configured)), at_once_(at_once) {
+    load(directory, [](const std::string& name) { return Secret(read_credential("ldap-password-" + name)); });
+}
+
+void DirectoryDomains::load(const std::string& directory, const std::function<Secret(const std::string& name)>& password_of) {
     std::error_code ignored;
     if (directory.empty() || !std::filesystem::is_directory(directory, ignored)) return;
     for (const auto& entry : std::filesystem::directory_iterator(directory)) {
@@ -153,14 +158,19 @@ DirectoryDomains::DirectoryDomains(const std::string& directory, Configured conf
         Config config({directory_settings});
         config.load_file(entry.path().string());
         const std::string name = entry.path().stem().string();
-        LdapOptions options = directory_options(config);
-        if (!options.user.empty()) options.password = Secret(read_credential("ldap-password-" + name));
         try {
+            LdapOptions options = directory_options(config);
+            if (!options.user.empty()) options.password = password_of(name);
             domains_.push_back(std::make_shared<const Domain>(name, config, std::move(options)));
         } catch (const Error& wrong) {
             throw Error(wrong.code(), entry.path().string() + ": " + wrong.message());
         }
     }
+}
+
+void DirectoryDomains::check(const std::string& directory) {
+    const bool sealed = std::getenv("CREDENTIALS_DIRECTORY") == nullptr;
+    DirectoryDomains().load(directory, [&](const std::string& name) { return sealed ? Secret() : Secret(read_credential("ldap-password-" + name)); });
 }
 
 DirectoryDomains::~DirectoryDomains() = default;
@@ -172,13 +182,15 @@ std::string text_of(const json::value& value) {
     return value.is_null() ? std::string() : to_text(value);
 }
 
-// Options that this program has no use for are left out, as are empty ones.
+// Options that this program has no use for are left out, as are empty ones. The original's time limit of a pool may be -1, for none: ours is kept then.
 Config config_of(const json::object& options) {
     Config config({directory_settings});
     for (const Setting& setting : directory_settings) {
         const std::string_view name = setting.key.substr(std::string_view("ldap.").size());
         if (const json::value* given = pilvi::find(options, name); given && !text_of(*given).empty()) config.set(setting.key, text_of(*given));
     }
+    if (const json::value* limit = pilvi::find(options, "pool_connection_timeout"); limit && parse_integer(text_of(*limit)).value_or(0) > 0)
+        config.set("ldap.connection_timeout", text_of(*limit));
     return config;
 }
 
@@ -197,13 +209,33 @@ DirectoryDomains::Found DirectoryDomains::find(Tx& tx, std::string_view domain_i
     auto& [before, found] = by_api_[std::string(domain_id)];
     if (found && before == text) return found;
     const json::object& options = object_or_empty(given, "ldap");
-    const Config config = config_of(options);
-    LdapOptions how = directory_options(config);
-    how.password = Secret(string_or(options, "password"));
-    before = text;
-    found = std::make_shared<const Domain>(domain->name, config, std::move(how));
-    return found;
+    try {
+        const Config config = config_of(options);
+        LdapOptions how = directory_options(config);
+        how.password = Secret(string_or(options, "password"));
+        found = std::make_shared<const Domain>(domain->name, config, std::move(how));
+        before = text;
+        return found;
+    } catch (const Error& wrong) {
+        log::warning("domain " + domain->name + ": " + wrong.message() + "; its users cannot log in until its configuration is mended");
+        throw Error(Errc::unavailable, "The configuration of the domain's directory server is wrong.");
+    }
 }
+
+// A request's turn at a directory server: others of this daemon's threads must go on.
+class DirectoryDomains::Turn {
+public:
+    explicit Turn(const DirectoryDomains& of) : asking_(of.asking_) {
+        if (asking_.fetch_add(1) < of.at_once_) return;
+        asking_.fetch_sub(1);
+        throw Error(Errc::unavailable, "Too many requests wait for directory servers.");
+    }
+    ~Turn() { asking_.fetch_sub(1); }
+    Turn(const Turn&) = delete;
+
+private:
+    std::atomic<std::size_t>& asking_;
+};
 
 bool DirectoryDomains::holds(Tx& tx, std::string_view domain_id) const { return find(tx, domain_id) != nullptr; }
 
@@ -228,6 +260,7 @@ void renew(Store& store, Tokens& tokens, std::string_view domain_id, F&& write) 
 void DirectoryDomains::renew_users(Store& store, Tokens& tokens, std::string_view domain_id) const {
     const Found domain = store.read([&](Tx& tx) { return find(tx, domain_id); });
     if (!domain) return;
+    const Turn turn(*this);
     const std::vector<LdapEntry> found = domain->users(domain->rules.users.find_all());
     const std::vector<bool> enabled = domain->enabled(found);
     renew(store, tokens, domain_id, [&](Copy& copy) {
@@ -244,6 +277,7 @@ void DirectoryDomains::renew_users(Store& store, Tokens& tokens, std::string_vie
 void DirectoryDomains::renew_groups(Store& store, Tokens& tokens, std::string_view domain_id) const {
     const Found domain = store.read([&](Tx& tx) { return find(tx, domain_id); });
     if (!domain) return;
+    const Turn turn(*this);
     const std::vector<LdapEntry> found = domain->groups(domain->rules.groups.find_all());
     const std::vector<LdapEntry> users = domain->users(domain->rules.users.find_all());
     const std::vector<bool> enabled = domain->enabled(users);
@@ -293,6 +327,7 @@ std::optional<Place> place_of(Tx& tx, std::string_view user_id) {
 void DirectoryDomains::renew_user(Store& store, Tokens& tokens, std::string_view domain_id, std::string_view name) const {
     const Found domain = store.read([&](Tx& tx) { return find(tx, domain_id); });
     if (!domain) return;
+    const Turn turn(*this);
     const auto user = domain->user_by(domain->rules.users.name_attribute, std::string(name));
     const std::vector<LdapEntry> groups = user ? domain->groups(domain->rules.groups_of(*user)) : std::vector<LdapEntry>();
     const bool enabled = user && domain->enabled({*user}).front();
@@ -312,7 +347,10 @@ void DirectoryDomains::renew_user(Store& store, Tokens& tokens, std::string_view
     const auto place = store.read([&](Tx& tx) { return place_of(tx, user_id); });
     const Found domain = place ? store.read([&](Tx& tx) { return find(tx, place->domain_id); }) : nullptr;
     if (!domain) return;
-    const auto user = domain->user_by(domain->rules.users.id_attribute, place->local_id);
+    const auto user = [&] {
+        const Turn turn(*this);
+        return domain->user_by(domain->rules.users.id_attribute, place->local_id);
+    }();
     if (user) return renew_user(store, tokens, place->domain_id, user->first(domain->rules.users.name_attribute));
     renew(store, tokens, place->domain_id, [&](Copy& copy) { copy.hide_user(std::string(user_id), tokens.now()); });
 }
@@ -322,6 +360,7 @@ std::optional<bool> DirectoryDomains::password_holds(Store& store, const UserRec
     if (!place) return std::nullopt;
     const Found domain = store.read([&](Tx& tx) { return find(tx, place->domain_id); });
     if (!domain) return false;  // its directory is not configured any more
+    const Turn turn(*this);
     const auto entry = domain->user_by(domain->rules.users.id_attribute, place->local_id);
     return entry && domain->server.password_holds(entry->dn, password);
 }

@@ -1,6 +1,7 @@
 #pragma once
 // Domains whose users and groups live in a directory server. What is asked for is fetched, and copied into the tables users, user_groups and
 // group_members, which assignments and tokens refer to; nothing is ever written to the server.
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,9 +22,13 @@ class DirectoryDomains {
 public:
     // {"ldap": {option: value}} of a domain by its id, as the API keeps it; "identity.driver" must be "ldap" for it to count.
     using Configured = std::function<json::object(Tx&, std::string_view domain_id)>;
-    // Files NAME.toml of `directory`, NAME that of a domain, and what the API configures for others. Throws Error(bad_request) naming file and line.
-    explicit DirectoryDomains(const std::string& directory = {}, Configured configured = {});
+    // Files NAME.toml of `directory`, NAME that of a domain, and what the API configures for others. At most `at_once` requests wait for directory
+    // servers, whatever their domain. Throws Error(bad_request) naming file and line.
+    explicit DirectoryDomains(const std::string& directory = {}, Configured configured = {}, std::size_t at_once = 3);
     ~DirectoryDomains();
+
+    // What the constructor throws on those files; without $CREDENTIALS_DIRECTORY passwords are not looked for.
+    static void check(const std::string& directory);
 
     // Whether the domain's users and groups are in a directory; Error(forbidden) in the original's words where it is, from refuse_write.
     bool holds(Tx& tx, std::string_view domain_id) const;
@@ -45,8 +50,12 @@ private:
     struct Domain;
     using Found = std::shared_ptr<const Domain>;
     Found find(Tx& tx, std::string_view domain_id) const;
+    void load(const std::string& directory, const std::function<Secret(const std::string& name)>& password_of);
+    class Turn;
     std::vector<Found> domains_;  // of files
     Configured configured_;
+    std::size_t at_once_;
+    mutable std::atomic<std::size_t> asking_{0};
     mutable std::mutex mutex_;
     mutable std::map<std::string, std::pair<std::string, Found>, std::less<>> by_api_;  // domain id -> configuration, directory
 };

@@ -15,7 +15,6 @@ constexpr Setting table[] = {
     {"ldap.suffix", SettingKind::text, "cn=example,cn=com", "Top of the tree, for trees that are not named."},
     {"ldap.query_scope", SettingKind::text, "one", "one: directly below a tree's DN; sub: anywhere below it."},
     {"ldap.page_size", SettingKind::integer, "0", "Entries of one page of a search; 0 for all at once.", 0, 100'000},
-    {"ldap.chase_referrals", SettingKind::boolean, "false", "Follow referrals to other servers."},
     {"ldap.use_tls", SettingKind::boolean, "false", "StartTLS."},
     {"ldap.tls_cacertfile", SettingKind::text, "", "PEM file of the authorities that the server is trusted by; empty for the system's."},
     {"ldap.tls_cacertdir", SettingKind::text, "", "Directory of such files."},
@@ -130,7 +129,6 @@ LdapOptions directory_options(const Config& config) {
     out.require_certificate = config.text("ldap.tls_req_cert");
     if (out.require_certificate != "demand" && out.require_certificate != "allow" && out.require_certificate != "never")
         throw Error(Errc::bad_request, "ldap.tls_req_cert must be demand, allow or never");
-    out.chase_referrals = config.boolean("ldap.chase_referrals");
     out.page_size = static_cast<int>(config.integer("ldap.page_size"));
     out.timeout = config.seconds("ldap.connection_timeout");
     out.connections = static_cast<std::size_t>(config.integer("ldap.pool_size"));

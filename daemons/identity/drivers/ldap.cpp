@@ -2,6 +2,7 @@
 
 #include <ldap.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -10,8 +11,25 @@ namespace pilvi::identity {
 
 namespace {
 
+// The connection is gone: a new one tells whether the server is, too.
+class Lost : public Error {
+public:
+    using Error::Error;
+};
+// The server answers, but not what it was asked for (a limit, a filter that it does not know): no reason to leave it alone for a while.
+class Refused : public Error {
+public:
+    using Error::Error;
+};
+
 [[noreturn]] void fail(const std::string& what, int code) {
-    throw Error(Errc::unavailable, "The directory server cannot be used: " + what + ": " + ::ldap_err2string(code));
+    const std::string text = "The directory server cannot be used: " + what + ": " + ::ldap_err2string(code);
+    if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR) throw Lost(Errc::unavailable, text);
+    throw Error(Errc::unavailable, text);
+}
+
+bool away(int code) {
+    return code < 0 || code == LDAP_BUSY || code == LDAP_UNAVAILABLE;  // the library's own codes are negative
 }
 
 timeval to_timeval(std::chrono::milliseconds time) { return {.tv_sec = time.count() / 1000, .tv_usec = (time.count() % 1000) * 1000}; }
@@ -87,6 +105,14 @@ std::string normal_dn(std::string_view dn) {
 LdapServer::LdapServer(LdapOptions options) : options_(std::move(options)) {
     // libldap writes to its sockets as to files: a server that went away would end the process.
     ::signal(SIGPIPE, SIG_IGN);
+    LDAP* parsed = nullptr;
+    const int code = ::ldap_initialize(&parsed, options_.url.c_str());
+    if (parsed) ::ldap_unbind_ext_s(parsed, nullptr, nullptr);
+    if (code != LDAP_SUCCESS) throw Error(Errc::bad_request, "ldap.url: " + options_.url + ": " + ::ldap_err2string(code));
+    if (options_.start_tls && lower(options_.url).find("ldaps:") != std::string::npos)
+        throw Error(Errc::bad_request, "ldap.use_tls is StartTLS, which ldaps:// has no use for");
+    for (const std::string& path : {options_.ca_file, options_.ca_directory})
+        if (!path.empty() && ::access(path.c_str(), R_OK) != 0) throw Error(Errc::bad_request, "ldap.tls_cacert*: " + path + " cannot be read");
 }
 LdapServer::~LdapServer() = default;
 
@@ -98,7 +124,7 @@ std::unique_ptr<LdapServer::Connection> LdapServer::open() const {
     connection->set(LDAP_OPT_PROTOCOL_VERSION, &version, "version");
     connection->set(LDAP_OPT_NETWORK_TIMEOUT, &limit, "timeout");
     connection->set(LDAP_OPT_TIMEOUT, &limit, "timeout");
-    connection->set(LDAP_OPT_REFERRALS, options_.chase_referrals ? LDAP_OPT_ON : LDAP_OPT_OFF, "referrals");
+    connection->set(LDAP_OPT_REFERRALS, LDAP_OPT_OFF, "referrals");
     const int require = options_.require_certificate == "never"   ? LDAP_OPT_X_TLS_NEVER
                         : options_.require_certificate == "allow" ? LDAP_OPT_X_TLS_ALLOW
                                                                   : LDAP_OPT_X_TLS_DEMAND;
@@ -116,7 +142,7 @@ std::unique_ptr<LdapServer::Connection> LdapServer::open() const {
 void LdapServer::enter() {
     const std::lock_guard lock(mutex_);
     if (std::chrono::steady_clock::now() < closed_until_) throw Error(Errc::unavailable, "The directory server did not answer a moment ago.");
-    if (working_ >= options_.connections) throw Error(Errc::unavailable, "Too many requests wait for the directory server.");
+    if (working_ >= (failed_ ? 1 : options_.connections)) throw Error(Errc::unavailable, "Too many requests wait for the directory server.");
     ++working_;
 }
 
@@ -125,17 +151,18 @@ void LdapServer::leave() {
     --working_;
 }
 
-std::unique_ptr<LdapServer::Connection> LdapServer::lease() {
-    {
-        const std::lock_guard lock(mutex_);
-        const auto oldest = std::chrono::steady_clock::now() - options_.lifetime;
-        std::erase_if(idle_, [&](const auto& connection) { return connection->made < oldest; });
-        if (!idle_.empty()) {
-            auto connection = std::move(idle_.back());
-            idle_.pop_back();
-            return connection;
-        }
-    }
+// One that is open already, or nullptr.
+std::unique_ptr<LdapServer::Connection> LdapServer::kept() {
+    const std::lock_guard lock(mutex_);
+    const auto oldest = std::chrono::steady_clock::now() - options_.lifetime;
+    std::erase_if(idle_, [&](const auto& connection) { return connection->made < oldest; });
+    if (idle_.empty()) return nullptr;
+    auto connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+}
+
+std::unique_ptr<LdapServer::Connection> LdapServer::bound() const {
     auto connection = open();
     if (const int code = connection->bind(options_.user, options_.password.reveal(), options_.timeout); code != LDAP_SUCCESS)
         fail("binding as the service's user", code);
@@ -156,10 +183,16 @@ auto LdapServer::attempt(F&& work) {
         ~Leave() { server.leave(); }
     } leave{*this};
     try {
-        return work();
+        auto out = work();
+        const std::lock_guard lock(mutex_);
+        failed_ = false;
+        return out;
+    } catch (const Refused&) {
+        throw;
     } catch (const Error& failed) {
         if (failed.code() == Errc::unavailable) {
             const std::lock_guard lock(mutex_);
+            failed_ = true;
             closed_until_ = std::chrono::steady_clock::now() + options_.pause;
             idle_.clear();
         }
@@ -208,38 +241,57 @@ std::string next_page(LDAP* handle, LDAPMessage* message) {
 
 }  // namespace
 
+std::vector<LdapEntry> LdapServer::search_by(const Connection& connection, const std::string& base, int depth, const std::string& filter,
+                                             std::vector<char*> attributes, std::size_t most) const {
+    std::vector<LdapEntry> out;
+    std::string cookie;
+    do {
+        LDAPControl* page = nullptr;
+        berval given{.bv_len = cookie.size(), .bv_val = cookie.data()};
+        if (options_.page_size > 0 &&
+            ::ldap_create_page_control(connection.handle, options_.page_size, cookie.empty() ? nullptr : &given, 0, &page) != LDAP_SUCCESS)
+            fail("paging", LDAP_OTHER);
+        LDAPControl* controls[] = {page, nullptr};
+        timeval limit = to_timeval(options_.timeout);
+        LDAPMessage* raw = nullptr;
+        const int code =
+            ::ldap_search_ext_s(connection.handle, base.c_str(), depth, filter.c_str(), attributes.data(), 0, controls, nullptr, &limit, 0, &raw);
+        const Message answer(raw);
+        if (page) ::ldap_control_free(page);
+        if (code == LDAP_NO_SUCH_OBJECT) break;
+        if (code != LDAP_SUCCESS && code != LDAP_PARTIAL_RESULTS && code != LDAP_REFERRAL) {
+            if (away(code)) fail("searching " + base, code);
+            throw Refused(Errc::unavailable, "The directory server refuses a search of " + base + ": " + ::ldap_err2string(code));
+        }
+        cookie.clear();
+        for (LDAPMessage* m = ::ldap_first_message(connection.handle, answer.get()); m; m = ::ldap_next_message(connection.handle, m)) {
+            if (::ldap_msgtype(m) == LDAP_RES_SEARCH_ENTRY && out.size() < most) out.push_back(entry_of(connection.handle, m));
+            if (::ldap_msgtype(m) == LDAP_RES_SEARCH_RESULT) cookie = next_page(connection.handle, m);
+        }
+    } while (!cookie.empty() && out.size() < most);
+    return out;
+}
+
 std::vector<LdapEntry> LdapServer::search(const std::string& base, LdapScope scope, const std::string& filter,
                                           const std::vector<std::string>& attributes, std::size_t most) {
+    const int depth = scope == LdapScope::base ? LDAP_SCOPE_BASE : scope == LdapScope::one ? LDAP_SCOPE_ONELEVEL : LDAP_SCOPE_SUBTREE;
+    std::vector<char*> names;
+    for (const std::string& name : attributes) names.push_back(const_cast<char*>(name.c_str()));
+    names.push_back(nullptr);
     return attempt([&] {
-        auto connection = lease();
-        std::vector<char*> names;
-        for (const std::string& name : attributes) names.push_back(const_cast<char*>(name.c_str()));
-        names.push_back(nullptr);
-        const int depth = scope == LdapScope::base ? LDAP_SCOPE_BASE : scope == LdapScope::one ? LDAP_SCOPE_ONELEVEL : LDAP_SCOPE_SUBTREE;
-        std::vector<LdapEntry> out;
-        std::string cookie;
-        do {
-            LDAPControl* page = nullptr;
-            berval given{.bv_len = cookie.size(), .bv_val = cookie.data()};
-            if (options_.page_size > 0 &&
-                ::ldap_create_page_control(connection->handle, options_.page_size, cookie.empty() ? nullptr : &given, 0, &page) != LDAP_SUCCESS)
-                fail("paging", LDAP_OTHER);
-            LDAPControl* controls[] = {page, nullptr};
-            timeval limit = to_timeval(options_.timeout);
-            LDAPMessage* raw = nullptr;
-            const int code =
-                ::ldap_search_ext_s(connection->handle, base.c_str(), depth, filter.c_str(), names.data(), 0, controls, nullptr, &limit, 0, &raw);
-            const Message answer(raw);
-            if (page) ::ldap_control_free(page);
-            if (code == LDAP_NO_SUCH_OBJECT) break;
-            if (code != LDAP_SUCCESS && code != LDAP_PARTIAL_RESULTS && code != LDAP_REFERRAL) fail("searching " + base, code);
-            cookie.clear();
-            for (LDAPMessage* m = ::ldap_first_message(connection->handle, answer.get()); m; m = ::ldap_next_message(connection->handle, m)) {
-                if (::ldap_msgtype(m) == LDAP_RES_SEARCH_ENTRY && out.size() < most) out.push_back(entry_of(connection->handle, m));
-                if (::ldap_msgtype(m) == LDAP_RES_SEARCH_RESULT) cookie = next_page(connection->handle, m);
+        // A connection that was kept may have been closed since, by a restart of the server or its own limit of idle ones.
+        for (auto connection = kept(); connection; connection = kept()) {
+            try {
+                auto out = search_by(*connection, base, depth, filter, names, most);
+                give_back(std::move(connection));
+                return out;
+            } catch (const Lost&) {
+                continue;
             }
-        } while (!cookie.empty() && out.size() < most);
-        if (cookie.empty()) give_back(std::move(connection));
+        }
+        auto connection = bound();
+        auto out = search_by(*connection, base, depth, filter, names, most);
+        give_back(std::move(connection));
         return out;
     });
 }

@@ -1,5 +1,6 @@
 #pragma once
-// LDAP through libldap: searching and binding, every step bounded in time. Nothing here writes.
+// LDAP through libldap: searching and binding, every step bounded in time. Nothing here writes. Referrals are not followed: libldap waits for the
+// server that one names without any limit.
 #include <chrono>
 #include <map>
 #include <memory>
@@ -19,7 +20,6 @@ struct LdapOptions {
     bool start_tls = false;
     std::string ca_file, ca_directory;           // PEM; "" = the system's
     std::string require_certificate = "demand";  // demand, allow, never
-    bool chase_referrals = false;
     int page_size = 0;                                            // entries of one page of a search; 0: all at once
     std::chrono::milliseconds timeout = std::chrono::seconds(5);  // to connect, and for each answer
     std::size_t connections = 4;                                  // at a time; more are Error(unavailable)
@@ -42,8 +42,10 @@ std::string escape_filter(std::string_view value);
 std::string normal_dn(std::string_view dn);
 
 // A directory server. Thread-safe; keeps connections. Everything throws Error(unavailable) where the server does not answer in time or refuses us.
+// After a failure one request at a time tries again, until one succeeds.
 class LdapServer {
 public:
+    // Throws Error(bad_request) on options that no server can be reached by: a URL or a file that cannot be read, StartTLS within ldaps.
     explicit LdapServer(LdapOptions options);
     ~LdapServer();
     // At most `most` entries; a base that does not exist has none.
@@ -55,10 +57,13 @@ public:
 private:
     struct Connection;
     std::unique_ptr<Connection> open() const;
-    std::unique_ptr<Connection> lease();
+    std::unique_ptr<Connection> kept();
+    std::unique_ptr<Connection> bound() const;
     void give_back(std::unique_ptr<Connection> connection);
     template <class F>
     auto attempt(F&& work);
+    std::vector<LdapEntry> search_by(const Connection& connection, const std::string& base, int depth, const std::string& filter,
+                                     std::vector<char*> attributes, std::size_t most) const;
     void enter();
     void leave();
 
@@ -66,6 +71,7 @@ private:
     std::mutex mutex_;
     std::vector<std::unique_ptr<Connection>> idle_;
     std::size_t working_ = 0;
+    bool failed_ = false;  // the last that tried
     std::chrono::steady_clock::time_point closed_until_{};
 };
 
