@@ -206,7 +206,8 @@ private:
     }
     [[noreturn]] void broken(const std::string& why) {
         if (link_.used && !answered_ && !consumed_) throw Stale();
-        throw Error(Errc::bad_gateway, request_.url + ": " + why);
+        // A peer that ends before it says anything is as good as none.
+        throw Error(answered_ ? Errc::bad_gateway : Errc::unavailable, request_.url + ": " + why);
     }
 
     // False where the peer answers or closes before everything is sent.

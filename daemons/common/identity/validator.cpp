@@ -10,9 +10,16 @@
 #include "base/fd.h"
 #include "base/ids.h"
 #include "identity/identity.h"
+#include "log/log.h"
 
 namespace pilvi {
 namespace {
+// Whatever is wrong with identity, callers are told keystonemiddleware's words; what it is is for the log.
+[[noreturn]] void identity_away(const std::string& why) {
+    log::warning("a token cannot be checked: " + why + "; the request is refused");
+    throw Error(Errc::unavailable, "The Keystone service is temporarily unavailable.");
+}
+
 constexpr std::size_t longest_token = 8192;
 constexpr std::chrono::seconds poll_time{30};
 constexpr std::chrono::milliseconds unknown_pause{60'000}, error_pause{1'000};
@@ -163,12 +170,17 @@ std::optional<Context> TokenValidator::authenticate(std::string_view token, bool
     http::ClientRequest request{.url = impl_->url + "/auth/tokens?nocatalog" + (allow_expired ? "&allow_expired=1" : "")};
     request.headers.add("X-Subject-Token", token);
     request.headers.add("OpenStack-Identity-Access-Rules", "1.0");  // api::Service enforces them
-    const http::Response response = impl_->session.send(std::move(request));
-    if (response.status == 404) return std::nullopt;
-    if (response.status != 200) throw Error(Errc::unavailable, "the token cannot be checked: " + error_of(response, "identity").message());
-    const json::value body = parse_json(response.body);
-    if (!body.is_object()) throw Error(Errc::bad_gateway, "identity answered nonsense to a token check");
-    Context context = context_from_token(body.get_object());
+    Context context;
+    try {
+        const http::Response response = impl_->session.send(std::move(request));
+        if (response.status == 404) return std::nullopt;
+        if (response.status != 200) throw error_of(response, "identity");
+        const json::value body = parse_json(response.body);
+        if (!body.is_object()) throw Error(Errc::bad_gateway, "identity answered nonsense");
+        context = context_from_token(body.get_object());
+    } catch (const Error& error) {
+        identity_away(error.message());
+    }
     if (context.expires_at > now_micros()) impl_->keep(key, context, flush);  // without the token itself
     else if (!allow_expired) return std::nullopt;
     context.token = token;

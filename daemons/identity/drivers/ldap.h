@@ -18,8 +18,8 @@ struct LdapOptions {
     std::string user;                      // DN that searches; "" = nobody (anonymous)
     Secret password;
     bool start_tls = false;
-    std::string ca_file, ca_directory;           // PEM; "" = the system's
-    std::string require_certificate = "demand";  // demand, allow, never
+    std::string ca_file, ca_directory;                            // PEM; "" = the system's
+    std::string require_certificate = "demand";                   // demand, allow, never
     int page_size = 0;                                            // entries of one page of a search; 0: all at once
     std::chrono::milliseconds timeout = std::chrono::seconds(5);  // to connect, and for each answer
     std::size_t connections = 4;                                  // at a time; more are Error(unavailable)

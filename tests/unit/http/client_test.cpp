@@ -100,6 +100,8 @@ TEST_CASE("errors name their kind") {
     CHECK(code_of([&] { client.send({.url = "unix:/no/such.sock:/"}); }) == Errc::unavailable);
     CHECK(code_of([&] { client.send({.url = "ftp://x/"}); }) == Errc::internal);
     CHECK(code_of([&] { client.send({.url = "http://127.0.0.1:1/a b"}); }) == Errc::internal);
+    Script ends({{""}});
+    CHECK(code_of([&] { client.send({.url = ends.url()}); }) == Errc::unavailable);  // killed before it answered
     Script script({{""}}, true);
     CHECK(code_of([&] { client.send({.url = script.url()}); }) == Errc::timeout);
 }

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <thread>
 
 #include "base/error.h"
 #include "identity/identity.h"
@@ -173,6 +174,39 @@ TEST_CASE("tokens are checked, and the answer is cached for a while") {
     cloud.life = -1;
     TokenValidator fresh(session, cloud.url("/v3"));
     CHECK_FALSE(fresh.authenticate("alice"));
+}
+
+TEST_CASE("whatever is wrong with identity is 503 in the original's words") {
+    Cloud cloud;
+    std::function<http::Response()> answer;
+    struct Odd final : http::Handler {
+        std::function<http::Response()>& answer;
+        explicit Odd(std::function<http::Response()>& a) : answer(a) {}
+        http::BodyPolicy body_policy(const http::RequestHead&) override { return {}; }
+        http::Response refuse(int status, std::string_view) override { return {.status = status}; }
+        http::Response handle(http::Request&) override { return answer(); }
+    } odd(answer);
+    http::Server server(odd, {});
+    const std::string url = "http://127.0.0.1:" + std::to_string(server.listen("127.0.0.1", 0)) + "/v3";
+    server.start();
+    Session session(cloud.options(), {.timeout = std::chrono::milliseconds(300)});
+    const auto refused = [&](const std::string& at) {
+        TokenValidator validator(session, at, std::chrono::seconds(0));
+        const Error error = caught([&] { validator.authenticate("alice"); });
+        CHECK(error.code() == Errc::unavailable);
+        CHECK(error.message() == "The Keystone service is temporarily unavailable.");
+    };
+    for (const http::Response& response : {http::Response{.status = 502}, http::Response{.status = 403}, http::Response{.status = 300},
+                                           http::Response{.body = "no JSON"}, http::Response{.body = "[]"}, http::Response{.body = "{}"}}) {
+        answer = [&] { return response; };
+        refused(url);
+    }
+    answer = [] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(600));
+        return http::Response();
+    };
+    refused(url);
+    refused("http://127.0.0.1:1/v3");
 }
 
 TEST_CASE("settings") {
