@@ -48,6 +48,8 @@ constexpr Setting table[] = {
     {"security_compliance.password_regex_description", SettingKind::text, "", "What it asks for, in words for users."},
     {"security_compliance.change_password_upon_first_use", SettingKind::boolean, "false",
      "Whether a password that an administrator set must be changed before it can be used."},
+    {"list.limit", SettingKind::integer, "0",
+     "Most objects that a list answers with; where there are more, it says \"truncated\" and where to go on (?marker=). 0: all.", 0, 1'000'000},
     {"catalog.all_without_filter", SettingKind::boolean, "true", "Whether a project without endpoint filters sees every endpoint, or none."},
     {"limits.enforcement_model", SettingKind::text, "flat", "flat or strict_two_level: whether a domain's limit bounds those of its projects."},
     {"federation.listen", SettingKind::text, "",

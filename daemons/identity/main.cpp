@@ -33,7 +33,9 @@ void serve(Daemon& daemon) {
     app.directories = std::make_unique<identity::DirectoryDomains>(
         config.text("ldap.domains"), [&app](Tx& tx, std::string_view domain_id) { return identity::domain_configuration(app, tx, domain_id); },
         static_cast<std::size_t>(std::max<std::int64_t>(1, config.integer("http.threads") - 1)));
-    api::Service service(identity::service_spec(), *store, app.tokens, daemon.metrics(), &app);
+    api::ServiceSpec spec = identity::service_spec();
+    spec.style.page_limit = config.integer("list.limit");
+    api::Service service(std::move(spec), *store, app.tokens, daemon.metrics(), &app);
     api::configure_policy(service, config, policy.daemon);
     identity::Announcing announcing(service, app.tokens, app.revocations);
     http::Server& server = daemon.serve(announcing);

@@ -266,6 +266,7 @@ json::object list_links(Call& call, const Resource& resource, const std::string&
             out["links"] = {{"next", more ? json::value(page_link(call, last, false)) : json::value(nullptr)},
                             {"self", call.base_url() + call.request.target},
                             {"previous", nullptr}};
+            if (more && page_limit(call) == call.service.style().page_limit) out["truncated"] = true;  // not the caller's limit, but ours
             break;
         case Dialect::placement:
             break;

@@ -246,6 +246,8 @@ TEST_CASE("limits of two levels: a domain's bounds those of its projects") {
         admin("PATCH", "/v3/limits/${of_domain}", 403, R"({"limit": {"resource_limit": 14}})"),
         admin("PATCH", "/v3/limits/${of_project}", 200, R"({"limit": {"resource_limit": 20}})"),
         admin("POST", "/v3/limits", 409, limit(domain, 30)),
+        admin("POST", "/v3/projects", 201, R"({"project": {"name": "second", "parent_id": "${demo_project}"}})", "", {{"second", "project.id"}}),
+        admin("POST", "/v3/projects", 403, R"({"project": {"name": "third", "parent_id": "${second}"}})"),
     };
     f.cases.run(cases);
 }

@@ -534,3 +534,27 @@ TEST_CASE("application credentials and access rules") {
     };
     f.cases.run(cases);
 }
+
+TEST_CASE("a limit on lists") {
+    IdentityFixture f;
+    api::ServiceSpec spec = identity::service_spec();
+    spec.style.page_limit = 2;
+    api::Service limited(std::move(spec), *f.store, f.app.tokens, f.metrics, &f.app);
+    Cases cases{limited};
+    cases.vars = f.cases.vars;
+    const auto get = [](std::string path, std::string expect, Pairs save = {}) {
+        return Case{.path = std::move(path), .token = "${admin_token}", .expect = std::move(expect), .save = std::move(save)};
+    };
+    const Case table[] = {
+        get("/v3/users", R"({"users": [{"id": "<hex>"}, {"id": "<hex>"}], "truncated": true, "links": {"next": "<matches:marker=>"}})",
+            {{"last", "users.1.id"}}),
+        get("/v3/users?limit=9", R"({"users": [{"id": "<hex>"}, {"id": "<hex>"}], "truncated": true})"),
+        get("/v3/users?limit=1", R"({"users": [{"id": "<text>"}], "truncated": "<absent>", "links": {"next": "<text>"}})"),
+        get("/v3/users?marker=${last}", R"({"users": [{"id": "<hex>"}, {"id": "<hex>"}], "truncated": true})"),
+        get("/v3/users?name=member", R"({"users": [{"id": "<text>"}], "truncated": "<absent>", "links": {"next": null}})"),
+        get("/v3/projects", R"({"truncated": true})"),
+        get("/v3/domains", R"({"domains": [{"id": "<text>"}], "truncated": "<absent>"})"),
+        get("/v3/users/${admin_user}/projects", R"({"projects": [{"id": "<text>"}], "truncated": "<absent>"})"),
+    };
+    cases.run(table);
+}
