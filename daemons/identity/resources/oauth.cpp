@@ -71,6 +71,7 @@ constexpr Resource declared{
     .checks_update = true,
     .extra_column = "extra",
     .scopes = system_or_project,
+    .hides = item_verbs,
 };
 static_assert(sound(declared));
 

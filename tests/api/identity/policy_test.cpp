@@ -111,6 +111,9 @@ TEST_CASE("a token of a domain reaches only what is for domains, whatever its ro
         {"GET", "/v3/services/nowhere", "", "domain:403 member:403 admin:404"},
         {"GET", "/v3/users/nowhere", "", "member:403 admin:404"},
         {"GET", "/v3/endpoints/nowhere", "", "member:404 admin:404"},
+        {"GET", "/v3/OS-OAUTH1/consumers/nowhere", "", "member:403 admin:404"},
+        {"DELETE", "/v3/OS-OAUTH1/consumers/nowhere", "", "member:403 admin:404"},
+        {"PATCH", "/v3/OS-OAUTH1/consumers/nowhere", "{}", "member:403 admin:400"},
     };
     f.cases.matrix(rows);
     f.service.policy().enforce_scope(false);
