@@ -1,5 +1,6 @@
 #include "api/service.h"
 #include "api/versions.h"
+#include "base/text.h"
 
 namespace pilvi::api {
 namespace {
@@ -165,9 +166,27 @@ json::object placement_body(const ServiceStyle& style, const Error& error, int s
     return {{"errors", json::array{std::move(entry)}}};
 }
 
+// What a message repeats of a header may be no UTF-8, and a text may be cut within a character.
+std::string as_utf8(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size();) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const std::string_view character = text.substr(i, lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
+        if (is_utf8(character)) {
+            out += character;
+            i += character.size();
+        } else {
+            out += '?';
+            ++i;
+        }
+    }
+    return out;
+}
+
 }  // namespace
 
 http::Response error_response(const ServiceStyle& style, const Error& error, std::string_view request_id, Version version) {
+    if (!is_utf8(error.message())) return error_response(style, Error(error.code(), as_utf8(error.message()), error.type()), request_id, version);
     http::Response response;
     const int status = status_of(style.dialect, error.code());
     response.status = status;
