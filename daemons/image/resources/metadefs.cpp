@@ -170,7 +170,7 @@ Reply create(Call& call) {
     for (const auto& [member, policy] : also_needed)
         if (const json::value* given = body.if_contains(member)) out[member] = *given;
     Reply reply(std::move(out));
-    reply.headers.set("Location", "/v2/metadefs/namespaces/" + space.name);
+    reply.headers.set("Location", "/v2/metadefs/namespaces/" + percent_encode(space.name));
     return reply;
 }
 
