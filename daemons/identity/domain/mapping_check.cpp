@@ -144,9 +144,9 @@ void check(const Shape& shape, const json::value& value, Faults& faults) {
 void check_mapping(const json::object& mapping) {
     Faults faults;
     check(mapping_shape, mapping, faults);
-    std::string text;
-    for (const std::string& fault : faults) text += fault + "\n";
-    if (!text.empty()) throw Error(Errc::bad_request, text);
+    std::string lines;
+    for (const std::string& fault : faults) lines += fault + "\n";
+    if (!lines.empty()) throw Error(Errc::bad_request, lines);
 }
 
 }  // namespace pilvi::identity
