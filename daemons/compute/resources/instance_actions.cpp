@@ -67,7 +67,11 @@ Reply list(Call& call) {
         json::object body{{"instanceActions", std::move(items)}};
         if (call.query.has("limit") && call.at_least(2, 58)) {
             add_next_link(call, body, "instanceActions", page, shown, last);
-            if (body.contains("instanceActions_links")) body["links"] = std::move(body["instanceActions_links"]), body.erase("instanceActions_links");
+            if (body.contains("instanceActions_links")) {
+                json::value links = std::move(body["instanceActions_links"]);
+                body.erase("instanceActions_links");
+                body["links"] = std::move(links);
+            }
         }
         return Reply(std::move(body));
     });

@@ -373,7 +373,8 @@ std::optional<Tokens::Issued> Tokens::issue(Payload payload) {
 
 void Tokens::record_revocation(Tx& tx, json::object what) {
     const Micros now = clock_();
-    what["issued_before"] = what["revoked_at"] = iso8601_micros(now);
+    what["revoked_at"] = iso8601_micros(now);
+    what["issued_before"] = iso8601_micros(now);
     tx.exec("DELETE FROM revocation_events WHERE revoked_at < ?", {now - settings_.lifetime - settings_.expired_window});
     tx.insert("revocation_events", {{"id", new_hex_id()}, {"revoked_at", now}, {"event", to_text(what)}});
 }

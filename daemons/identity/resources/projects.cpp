@@ -47,7 +47,7 @@ void place_new(Call& call, Tx& tx, json::object& row) {
     if (boolean_or(row, "is_domain")) {
         if (!string_or(row, "parent_id").empty() || !string_or(row, "domain_id").empty())
             throw Error(Errc::bad_request, "Only root projects are allowed to act as domains.");
-        row["domain_id"] = row["parent_id"] = nullptr;
+        for (const char* name : {"domain_id", "parent_id"}) row[name] = nullptr;
         return;
     }
     set_domain(call, tx, row, Errc::bad_request);

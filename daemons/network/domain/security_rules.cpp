@@ -128,7 +128,7 @@ void normalize_rule(json::object& rule) {
     if (ethertype == "IPv6" && (protocol == "icmp" || protocol == "icmpv6")) rule["protocol"] = "ipv6-icmp";
     if (ethertype == "IPv6" && protocol == "1") rule["protocol"] = "58";
     if (integer_or(rule, "port_range_min", -1) == 1 && integer_or(rule, "port_range_max", -1) == 65535)
-        rule["port_range_min"] = rule["port_range_max"] = nullptr;
+        for (const char* name : {"port_range_min", "port_range_max"}) rule[name] = nullptr;
     check_ports(rule);
     int remotes = 0;
     for (const std::string_view key : {"remote_ip_prefix", "remote_group_id", "remote_address_group_id"}) remotes += !null(rule, key);

@@ -94,7 +94,7 @@ std::string visible_networks(const Call& call, Values& parameters) {
 
 void network_target(Call&, Tx& tx, const json::object& row, json::object& target) {
     const auto network = tx.one("SELECT project_id, shared FROM networks WHERE id = ?", {string_or(row, "network_id")});
-    target["network:project_id"] = target["network:tenant_id"] = network ? network->text("project_id") : "";
+    for (const char* name : {"network:project_id", "network:tenant_id"}) target[name] = network ? network->text("project_id") : "";
     target["network:shared"] = network && network->boolean("shared");
 }
 

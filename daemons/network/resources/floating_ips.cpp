@@ -77,7 +77,7 @@ std::string router_between(Tx& tx, const std::string& port, const Inside& inside
 }
 
 void clear(json::object& row) {
-    row["port_id"] = row["fixed_ip_address"] = row["router_id"] = nullptr;
+    for (const char* name : {"port_id", "fixed_ip_address", "router_id"}) row[name] = nullptr;
     row["status"] = "DOWN";
 }
 

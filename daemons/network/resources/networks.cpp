@@ -56,7 +56,7 @@ constexpr Operation operations[] = {
 // Rows that the visibility condition let through are the caller's to see: own, shared, external, or shared with its project.
 void target(Call&, Tx&, const json::object& row, json::object& out) {
     out["visible"] = row.contains("id");
-    out["network:tenant_id"] = out["network:project_id"] = string_or(row, "project_id");
+    for (const char* name : {"network:tenant_id", "network:project_id"}) out[name] = string_or(row, "project_id");
 }
 
 std::int64_t highest_mtu(const Settings& settings, std::string_view type) { return type == "vxlan" ? settings.mtu - 50 : settings.mtu; }
@@ -140,7 +140,7 @@ void view(Call&, Tx& tx, std::span<json::object> rows) {
     for (json::object& row : rows) {
         row["subnets"] = json::array{};
         row["availability_zones"] = json::array{};
-        row["ipv4_address_scope"] = row["ipv6_address_scope"] = nullptr;
+        for (const char* name : {"ipv4_address_scope", "ipv6_address_scope"}) row[name] = nullptr;
     }
     for_children(tx, rows, "SELECT network_id, id FROM subnets WHERE network_id", "ORDER BY created_at, id",
                  [](json::object& network, const Row& row) { network["subnets"].as_array().push_back(json::value(row.at(1).text())); });

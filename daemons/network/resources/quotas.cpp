@@ -32,7 +32,7 @@ constexpr auto limits = [] {
 json::object limits_of(const Call& call, Tx& tx, const std::string& project) {
     json::object out;
     for (const Quota& quota : quotas) out[quota.name] = call.service.quota_limit(tx, project, quota.name);
-    out["project_id"] = out["tenant_id"] = project;
+    for (const char* name : {"project_id", "tenant_id"}) out[name] = project;
     return out;
 }
 
@@ -55,7 +55,7 @@ Reply show(Call& call) {
 Reply show_defaults(Call& call) {
     json::object out;
     for (const Quota& quota : quotas) out[quota.name] = quota.fallback;
-    out["project_id"] = out["tenant_id"] = call.arg("project_id");
+    for (const char* name : {"project_id", "tenant_id"}) out[name] = call.arg("project_id");
     return json::object{{"quota", std::move(out)}};
 }
 

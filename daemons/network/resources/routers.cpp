@@ -169,8 +169,8 @@ void before_remove(Call& call, Tx& tx, const json::object& row) {
 
 void view(Call&, Tx& tx, std::span<json::object> rows) {
     for (json::object& row : rows) {
-        row["external_gateway_info"] = row["flavor_id"] = nullptr;
-        row["distributed"] = row["ha"] = false;
+        for (const char* name : {"external_gateway_info", "flavor_id"}) row[name] = nullptr;
+        for (const char* name : {"distributed", "ha"}) row[name] = false;
         row["availability_zones"] = json::array{};
     }
     for_children(tx, rows, "SELECT r.id, p.network_id FROM routers r JOIN ports p ON p.id = r.gw_port_id WHERE r.id", "",

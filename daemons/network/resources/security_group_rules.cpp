@@ -43,7 +43,8 @@ std::string group_owner(Tx& tx, const json::object& row) {
 }
 
 void target(Call&, Tx& tx, const json::object& row, json::object& out) {
-    out["security_group:tenant_id"] = out["security_group:project_id"] = group_owner(tx, row);
+    const std::string owner = group_owner(tx, row);
+    for (const char* name : {"security_group:tenant_id", "security_group:project_id"}) out[name] = owner;
 }
 
 // A group of another project is as good as none.

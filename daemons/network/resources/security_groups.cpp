@@ -102,7 +102,7 @@ void view(Call&, Tx& tx, std::span<json::object> rows) {
         json::object rule = row_to_object(security_group_rule_resource,
                                           Row(std::make_shared<Columns>(row.columns().begin() + 1, row.columns().end()), std::move(values)));
         rule.erase("rule_key");
-        rule["tenant_id"] = rule["project_id"];
+        rule["tenant_id"] = string_or(rule, "project_id");
         const auto prefix = optional_string(rule, "remote_ip_prefix");
         rule["normalized_cidr"] = prefix ? json::value(Cidr::parse(*prefix)->text()) : json::value(nullptr);
         rule["remote_address_group_id"] = nullptr;
