@@ -78,12 +78,21 @@ const Option* find_option(std::string_view group, std::string_view name) {
     return at == std::end(options) ? nullptr : at;
 }
 
-void check_name(const std::string& group, const std::string& name) {
-    if (group.empty()) return;
+void check_group(const std::string& group) {
     if (std::none_of(std::begin(options), std::end(options), [&](const Option& o) { return o.group == group; }))
         invalid("Group " + group.substr(0, 100) + " is not supported for domain specific configurations");
-    if (!name.empty() && !find_option(group, name))
+}
+
+void check_option(const std::string& group, const std::string& name) {
+    check_group(group);
+    if (!find_option(group, name))
         invalid("Option " + name.substr(0, 100) + " in group " + group + " is not supported for domain specific configurations");
+}
+
+// Names of a path, where "" is none.
+void check_name(const std::string& group, const std::string& name) {
+    if (!name.empty()) check_option(group, name);
+    else if (!group.empty()) check_group(group);
 }
 
 // Which part of a configuration the path names; "" = all of them.
@@ -146,7 +155,7 @@ const json::object& check_config(const json::object& config) {
     for (const auto& group : config) {
         if (!group.value().is_object() || group.value().get_object().empty())
             invalid("The value of group " + std::string(group.key()).substr(0, 100) + " specified in the config should be a dictionary of options");
-        for (const auto& option : group.value().get_object()) check_name(group.key(), option.key());
+        for (const auto& option : group.value().get_object()) check_option(group.key(), option.key());
     }
     return config;
 }
