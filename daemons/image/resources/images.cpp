@@ -186,8 +186,8 @@ void remove_image(Call& call, const std::string& id) {
     call.store().write([&](Tx& tx) {
         Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
         if (image.is_protected) throw Error(Errc::forbidden, "Image " + image.id + " is protected and cannot be deleted.");
-        for (const char* table : {"image_properties", "image_tags", "image_members", "image_locations"})
-            tx.exec("DELETE FROM " + std::string(table) + " WHERE image_id = ?", {image.id});
+        for (const char* owned : {"image_properties", "image_tags", "image_members", "image_locations"})
+            tx.exec("DELETE FROM " + std::string(owned) + " WHERE image_id = ?", {image.id});
         tx.exec("DELETE FROM images WHERE id = ?", {image.id});
         tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
         locations = std::move(image.locations);
