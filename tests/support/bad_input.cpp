@@ -383,9 +383,12 @@ private:
         base["no such attribute"] = 1;
         const bool refused = strict || (style().unknown == api::Unknown::refuse && !route.extra);
         send(with_body(route, "an unknown attribute", wrap(base), refused ? std::set<int>{400} : std::set<int>{}));
-        if (!wrapper.empty())
-            for (const char* body : {"{}", "[]", "null", R"({"no such wrapper": {}})"})
-                send(with_body(route, std::string("wrapper ") + body, body, {400}));
+        if (!wrapper.empty()) {
+            // An absent one is an empty object to identity, which may be enough.
+            const std::set<int> absent = style().dialect == api::Dialect::identity ? std::set<int>{} : std::set<int>{400};
+            for (const char* body : {"{}", R"({"no such wrapper": {}})"}) send(with_body(route, std::string("wrapper ") + body, body, absent));
+            for (const char* body : {"[]", "null"}) send(with_body(route, std::string("wrapper ") + body, body, {400}));
+        }
         if (!wrapper.empty())
             for (const char* value : {"null", "[]", "\"x\"", "5"})
                 send(with_body(route, std::string("wrapped ") + value, "{\"" + std::string(wrapper) + "\": " + value + "}", {}));
@@ -446,6 +449,7 @@ private:
         api::Service& service = subject_->service();
         const http::BodyPolicy policy = service.body_policy({request.method, request.path, request.headers});
         if (request.body.size() > policy.limit) input.must = {413};
+        if (!request.body.empty() && !input.must.empty() && plan_.judged_by_body.contains(name_)) input.must.insert(403);
         BytesOf stream(request.body);
         if (policy.stream) request.stream = &stream;
         const http::Response response = request.body.size() > policy.limit ? service.refuse(413, "body too large") : service.handle(request);

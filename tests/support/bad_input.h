@@ -32,6 +32,8 @@ struct BadInputPlan {
     // Good bodies of operations that take any JSON, by "METHOD path"; their parts are replaced by bad ones. ${name} is a parameter.
     std::map<std::string, std::string, std::less<>> bodies = {};
     std::map<std::string, std::string, std::less<>> content_types = {};  // by "METHOD path"; otherwise application/json
+    // Operations whose policy depends on the body: a bad one may be answered 403.
+    std::set<std::string, std::less<>> judged_by_body = {};
     // Operations that answer 500 whatever comes in, as the original does, by "METHOD path".
     std::set<std::string, std::less<>> failing = {};
     // So many requests that may have changed something are accepted before the subject is made anew; those that delete count as all of them.

@@ -57,6 +57,7 @@ struct Subject final : BadInputSubject {
                       {"{domain_id}", vars["domain"]},
                       {"{project_id}", vars["project"]},
                       {"{tenant_id}", vars["project"]},
+                      {"/v3/users/{user_id}", vars["admin_user"]},  // who may only be asked by himself
                       {"{user_id}", vars["user"]},
                       {"{actor_id}", vars["user"]},
                       {"{group_id}", vars["group"]},
@@ -75,6 +76,7 @@ struct Subject final : BadInputSubject {
                       {"{group}", "ldap"},
                       {"{option}", "url"},
                       {"user", vars["user"]},
+                      {"self", vars["admin_user"]},
                       {"project", vars["project"]},
                       {"domain", vars["domain"]},
                       {"role", vars["role"]},
@@ -124,7 +126,7 @@ BadInputPlan plan() {
                 "project_id": "${project}", "description": "d"}]})"},
              {"POST /v3/registered_limits", R"({"registered_limits": [{"service_id": "${service}", "region_id": "Elsewhere", "resource_name": "q",
                 "default_limit": 1, "description": "d"}]})"},
-             {"POST /v3/OS-TRUST/trusts", R"({"trust": {"trustor_user_id": "${user}", "trustee_user_id": "${user}", "project_id": "${project}",
+             {"POST /v3/OS-TRUST/trusts", R"({"trust": {"trustor_user_id": "${self}", "trustee_user_id": "${user}", "project_id": "${project}",
                 "impersonation": true, "roles": [{"id": "${role}"}], "expires_at": "2030-01-01T00:00:00Z", "remaining_uses": 3,
                 "allow_redelegation": true, "redelegation_count": 2}})"},
              {"POST /v3/users/{user_id}/application_credentials", R"({"application_credential": {"name": "a", "secret": "s", "expires_at":
@@ -143,6 +145,7 @@ BadInputPlan plan() {
               R"({"endpoint_group": {"name": "x", "filters": {"interface": "public", "region_id": "Elsewhere"}}})"},
              {"POST /v3/credentials",
               R"({"credential": {"type": "ec2", "blob": "{\"access\": \"b\"}", "user_id": "${user}", "project_id": "${project}"}})"}},
+        .judged_by_body = {"POST /v3/OS-TRUST/trusts"},
         .failing = {"GET /v3/OS-FEDERATION/saml2/metadata"},  // assertions cannot be signed
         .renew_after = 50,
     };
