@@ -248,9 +248,16 @@ InventoriesBody parse_inventories(const Call& call, const json::value& body, std
 
 void replace_inventories(Tx& tx, ProviderRow& provider, const Inventories& wanted) {
     const Inventories present = load_inventories(tx, provider.uuid);
-    std::vector<std::string> in_use;
+    Names used;
     for (const auto& [resource_class, inventory] : present)
-        if (!wanted.contains(resource_class) && inventory.used > 0) in_use.push_back(resource_class);
+        if (!wanted.contains(resource_class) && inventory.used > 0) used.insert(resource_class);
+    std::vector<std::string> in_use;  // in the order of the classes' numbers
+    if (!used.empty()) {
+        Values names;
+        append(names, used);
+        for (const Row& row : tx.query("SELECT name FROM resource_classes WHERE name IN (" + marks(used.size()) + ") ORDER BY number", names))
+            in_use.push_back(row.at(0).text());
+    }
     if (!in_use.empty())
         throw Error(Errc::conflict,
                     fmt::format("{}Inventory for '{}' on resource provider '{}' in use.",
