@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -20,6 +21,8 @@ namespace asio = boost::asio;
 namespace {
 constexpr std::size_t read_size = 16384;
 constexpr std::size_t body_read_size = 65536;
+constexpr auto quick_succession = std::chrono::milliseconds(5);  // two requests that follow so closely: the next one is worth a short wait
+constexpr auto kept_wait = std::chrono::milliseconds(1);
 constexpr std::string_view listener_header = "X-Pilvi-Listener";
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -120,16 +123,21 @@ void Connection::process() {
     if (state_ == State::head || state_ == State::body) read_more();
 }
 
-// True: goes on with the body, or needs more input.
-bool Connection::process_head() {
+// True where the head is whole.
+bool Connection::take_head() {
     // Empty lines before a request are skipped (RFC 9112 §2.2).
     if (!parser_.started())
         while (input_.size() - input_used_ >= 2 && input_.compare(input_used_, 2, "\r\n") == 0) input_used_ += 2;
     const std::string_view rest = std::string_view(input_).substr(input_used_);
-    if (!rest.empty()) input_used_ += parser_.put(rest);
+    if (!rest.empty() && !parser_.head_done()) input_used_ += parser_.put(rest);
     input_.erase(0, input_used_);
     input_used_ = 0;
-    if (!parser_.head_done()) return true;
+    return parser_.head_done();
+}
+
+// True: goes on with the body, or needs more input.
+bool Connection::process_head() {
+    if (!take_head()) return true;
     fill_request();
     begin_body();
     return state_ == State::body;
@@ -224,11 +232,67 @@ Response Connection::call_handler() {
 
 void Connection::dispatch() {
     state_ = State::working;
-    const bool mark = input_.empty() && keep_alive_ && !transport_.tls();
+    const Moment before = std::exchange(dispatched_, std::chrono::steady_clock::now());
+    const bool goes_on = input_.empty() && keep_alive_ && !transport_.tls();
+    kept_ = goes_on && dispatched_ - before < quick_succession && host_.keep();
+    const bool mark = goes_on && !kept_;
     handover_ = mark ? Handover::mark : Handover::post;
-    const bool accepted = host_.submit([self = shared_from_this()] { self->respond(self->call_handler()); }, false);
-    if (!accepted) return refuse(503, "the service is busy");
+    const bool accepted = host_.submit([self = shared_from_this()] { self->work(); }, false);
+    if (!accepted) {
+        leave_kept();
+        return refuse(503, "the service is busy");
+    }
     if (mark) await_next();
+}
+
+void Connection::work() {
+    while (respond(call_handler())) {
+    }
+}
+
+bool Connection::await_kept() {
+    forget_request();
+    input_.clear();
+    if (!host_.may_go_on() || host_.stopping() || !wait_ready(fd_.get(), Want::read, std::chrono::steady_clock::now() + kept_wait))
+        return give_back(&Connection::next_request);
+    char buffer[read_size];
+    const Moved moved = transport_.read(buffer, sizeof buffer);
+    if (moved.bytes <= 0) return give_back(moved.want == Want::nothing ? &Connection::close : &Connection::next_request);
+    input_.assign(buffer, static_cast<std::size_t>(moved.bytes));
+    try {
+        // Only a request that is whole and has no body stays here.
+        if (!take_head() || !parser_.done() || !input_.empty() || parser_.headers.has("Expect")) return give_back(&Connection::resume);
+        const std::string path = parser_.target.substr(0, parser_.target.find('?'));
+        policy_ = host_.handler().body_policy(RequestHead{parser_.method, path, parser_.headers});
+        if (policy_.stream) return give_back(&Connection::resume);
+        fill_request();
+        body_whole_ = true;
+    } catch (const ParseFailure& failure) {
+        leave_kept();
+        asio::post(host_.io(), [self = shared_from_this(), failure] {
+            if (self->state_ != State::closed) self->refuse(failure.status, failure.reason);
+        });
+        return false;
+    }
+    return true;
+}
+
+bool Connection::give_back(void (Connection::*then)()) {
+    leave_kept();
+    asio::post(host_.io(), [self = shared_from_this(), then] {
+        if (self->state_ != State::closed) ((*self).*then)();
+    });
+    return false;
+}
+
+void Connection::leave_kept() {
+    if (std::exchange(kept_, false)) host_.release();
+}
+
+void Connection::resume() {
+    state_ = State::head;
+    set_deadline(host_.options().header_timeout);
+    process();
 }
 
 void Connection::await_next() {
@@ -277,13 +341,14 @@ void Connection::dispatch_stream() {
 
 void Connection::take_fd() { descriptor_.release(); }
 
-void Connection::respond(Response response) {
+bool Connection::respond(Response response) {
     if (response.park) {
+        leave_kept();
         asio::post(host_.io(), [self = shared_from_this(), what = std::move(response.park)]() mutable {
             self->take_back();
             self->park(std::move(what));
         });
-        return;
+        return false;
     }
     std::shared_ptr<FileBody> file = std::move(response.file);
     const bool send = file && !head_request_ && !body_forbidden(response.status);
@@ -297,23 +362,27 @@ void Connection::respond(Response response) {
         prepare(response);
     }
     if (send) {
+        leave_kept();
         asio::post(host_.io(), [self = shared_from_this(), file = std::move(file)]() mutable {
             self->take_back();
             self->send_file(std::move(file));
         });
-        return;
+        return false;
     }
-    Handover mark = Handover::mark;
-    if (send_some() && !broken_ && !last_response_ && handover_.compare_exchange_strong(mark, Handover::answered)) {
+    const bool goes_on = send_some() && !broken_ && !last_response_;
+    if (goes_on && kept_) return await_kept();
+    leave_kept();
+    if (Handover mark = Handover::mark; goes_on && handover_.compare_exchange_strong(mark, Handover::answered)) {
         // From here on the connection is the I/O thread's. A stop that began meanwhile took it for one that is in work.
         if (host_.stopping()) asio::post(host_.io(), [self = shared_from_this()] { self->begin_stop(); });
-        return;
+        return false;
     }
     asio::post(host_.io(), [self = shared_from_this()] {
         if (self->state_ == State::closed) return;
         self->take_back();
         self->begin_writing();
     });
+    return false;
 }
 
 void Connection::park(std::shared_ptr<Park> what) {

@@ -27,6 +27,10 @@ public:
     virtual bool stopping() const = 0;
     // False where the queue is full.
     virtual bool submit(std::function<void()> task, bool force) = 0;
+    // See Pool: a worker keeps a connection whose next request is expected at once.
+    virtual bool keep() = 0;
+    virtual bool may_go_on() = 0;
+    virtual void release() = 0;
     virtual bool submit_stream(std::function<void()> task, bool may_wait) = 0;
     virtual void parked(const std::string& topic, const ConnectionPtr& connection) = 0;
     virtual void unparked(const std::string& topic, Connection* connection) = 0;
@@ -60,6 +64,7 @@ private:
     void read_more();
     void process();
     bool process_head();
+    bool take_head();
     void begin_body();
     bool process_body();
     void refuse(int status, const std::string& reason);
@@ -71,7 +76,12 @@ private:
     bool take_answered();  // true where the worker left its mark
     void take_back();      // by a posted call: nothing is awaited any more
     Response call_handler();
-    void respond(Response response);  // worker: tries to send, then posts
+    void work();                      // worker: the request, and those that follow on a kept connection
+    bool respond(Response response);  // worker: tries to send, then posts; true where a kept connection's next request is there
+    bool await_kept();                // worker, after an answer: true where the next request is there, otherwise the connection was given back
+    bool give_back(void (Connection::*then)());  // worker: to the I/O thread; false
+    void leave_kept();
+    void resume();  // with a request that a worker began to read
     void park(std::shared_ptr<Park> what);
     void poll(bool last);
     void polled(std::optional<Response> response, bool last);
@@ -90,6 +100,7 @@ private:
     // after
     void next_request();
     void become_idle();
+    void forget_request();
     void linger();
     void discard();
     void close();
@@ -105,6 +116,8 @@ private:
     std::string tag_, peer_;
     State state_ = State::idle;
     std::atomic<Handover> handover_{Handover::post};
+    bool kept_ = false;        // by the worker: it waits for the next request itself, so that no thread has to wake another one
+    Moment dispatched_{};      // the last request that came by the I/O thread
     std::uint64_t round_ = 0;  // tells await_next()'s answer from one that take_back() made void
     Moment deadline_{}, last_possible_{};
     Parser parser_;

@@ -126,6 +126,10 @@ void Connection::become_idle() {
     if (host_.stopping()) return close();
     state_ = State::idle;
     set_deadline(host_.options().idle_timeout);
+    forget_request();
+}
+
+void Connection::forget_request() {
     parser_.reset();
     request_ = {};
     out_head_.clear();

@@ -91,7 +91,7 @@ struct BodyPolicy {
 class Handler {
 public:
     virtual ~Handler() = default;
-    // Called on the I/O thread: must not block.
+    // Called on the I/O thread, or on one of the pool: must not block.
     virtual BodyPolicy body_policy(const RequestHead& head) = 0;
     // Called on the pool. May throw nothing (it answers errors itself).
     virtual Response handle(Request& request) = 0;

@@ -51,6 +51,24 @@ void Pool::stop() {
     for (std::thread& thread : threads) thread.join();
 }
 
+bool Pool::keep() {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || !tasks_.empty() || kept_ + 1 >= most_) return false;
+    ++kept_;
+    return true;
+}
+
+bool Pool::may_go_on() {
+    const std::lock_guard lock(mutex_);
+    ++finished_;
+    return !stopping_ && tasks_.empty();
+}
+
+void Pool::release() {
+    const std::lock_guard lock(mutex_);
+    --kept_;
+}
+
 std::uint64_t Pool::finished() const {
     const std::lock_guard lock(mutex_);
     return finished_;

@@ -20,6 +20,12 @@ public:
     // Ends after the tasks in work; those that wait are dropped.
     void stop();
     std::uint64_t finished() const;
+    // A task may keep its thread for what is likely to come next: true where no other task waits and another thread is left for those that come.
+    // Ended by release().
+    bool keep();
+    // Between two pieces of work of such a task, which count as tasks: whether it may go on.
+    bool may_go_on();
+    void release();
 
 private:
     void work();
@@ -29,7 +35,7 @@ private:
     std::condition_variable wake_;
     std::deque<std::function<void()>> tasks_;
     std::vector<std::thread> threads_;
-    std::size_t idle_ = 0;
+    std::size_t idle_ = 0, kept_ = 0;
     std::uint64_t finished_ = 0;
     bool stopping_ = false;
 };

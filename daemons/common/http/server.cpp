@@ -67,6 +67,9 @@ struct Server::Impl final : ConnectionHost {
     const ServerOptions& options() const override { return options_; }
     bool stopping() const override { return stopping_.load(); }
     bool submit(std::function<void()> task, bool force) override { return pool_.submit(std::move(task), force); }
+    bool keep() override { return pool_.keep(); }
+    bool may_go_on() override { return pool_.may_go_on(); }
+    void release() override { pool_.release(); }
     bool submit_stream(std::function<void()> task, bool may_wait) override {
         // An upload that waits would time out on the client's side; a download that is already decided may wait for a thread.
         if (!may_wait && streaming_.load() >= options_.streams) return false;

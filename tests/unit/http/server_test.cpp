@@ -61,6 +61,87 @@ TEST_CASE("several requests in one packet are answered in order") {
     for (int i = 0; i < 50; ++i) CHECK(raw.answer().ends_with("GET /" + std::to_string(i)));
 }
 
+TEST_CASE("requests in quick succession, whatever follows what") {
+    Running s;
+    s.handler.policy = [](const http::RequestHead& head) { return http::BodyPolicy{.limit = 100, .stream = head.path == "/stream"}; };
+    s.handler.fn = [](http::Request& r) {
+        if (r.path == "/park")
+            return http::Response{
+                .park = std::make_shared<http::Park>(http::Park{
+                    .topic = "t", .deadline = std::chrono::steady_clock::now(), .poll = [](bool) { return http::Response{.body = "parked"}; }})};
+        if (r.path == "/large") return http::Response{.body = std::string(8u << 20, 'x')};
+        if (!r.stream) return http::Response{.body = r.method + " " + r.target + " " + r.body};
+        char body[16];
+        return http::Response{.body = "streamed " + std::string(body, r.stream->read(body, sizeof body))};
+    };
+    const std::string end = " HTTP/1.1\r\nHost: x\r\n\r\n";
+    const std::pair<std::string, std::string> kinds[] = {
+        {"GET /a" + end, "GET /a "},
+        {"GET /large" + end, "xxx"},
+        {"GET /park" + end, "parked"},
+        {"\r\nGET /b" + end, "GET /b "},
+        {"POST /c HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi", "POST /c hi"},
+        {"POST /d HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "POST /d a"},
+        {"PUT /stream HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "streamed abc"},
+        {"PUT /stream" + end, "streamed "},
+        {"GET http://x/e" + end, "GET /e "},
+        {"PUT /f HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\ng", "PUT /f g"},
+    };
+    Raw raw(s.port);
+    const auto ask = [&](const std::string& request, const std::string& expected) {
+        CAPTURE(request);
+        REQUIRE(raw.send(request));
+        std::string answer = raw.answer();
+        if (answer.find(" 100 ") != std::string::npos) answer = raw.answer();
+        REQUIRE(answer.ends_with(expected));
+    };
+    for (const auto& [first, after_first] : kinds)
+        for (const auto& [second, after_second] : kinds) {
+            for (int i = 0; i < 3; ++i) ask("GET /quick" + end, "GET /quick ");
+            ask(first, after_first);
+            ask(second, after_second);
+        }
+    // In two pieces, two at once, after a while, and without an end.
+    for (int i = 0; i < 3; ++i) ask("GET /quick" + end, "GET /quick ");
+    raw.send("GET /pie");
+    std::this_thread::sleep_for(5ms);
+    ask("ces" + end, "GET /pieces ");
+    for (int i = 0; i < 3; ++i) ask("GET /quick" + end, "GET /quick ");
+    ask("GET /one" + end + "GET /two" + end, "GET /one ");
+    CHECK(raw.answer().ends_with("GET /two "));
+    for (int i = 0; i < 3; ++i) ask("GET /quick" + end, "GET /quick ");
+    std::this_thread::sleep_for(20ms);
+    for (int i = 0; i < 3; ++i) ask("GET /quick" + end, "GET /quick ");
+    raw.send("GET  / HTTP/1.1\r\n\r\n");
+    CHECK(raw.answer().starts_with("HTTP/1.1 400 "));
+    CHECK(raw.closed());
+}
+
+TEST_CASE("clients in quick succession take no thread from the others") {
+    http::ServerOptions options;
+    options.threads = 2;
+    Running s(options);
+    std::atomic<bool> done{false};
+    std::atomic<int> answered{0};
+    std::vector<std::thread> quick;
+    for (int i = 0; i < 6; ++i)
+        quick.emplace_back([&] {
+            Raw raw(s.port);
+            while (!done && raw.send("GET /quick HTTP/1.1\r\nHost: x\r\n\r\n") && raw.answer().ends_with("GET /quick")) ++answered;
+        });
+    for (int i = 0; i < 50; ++i) {
+        Raw raw(s.port);
+        raw.send("GET /new HTTP/1.1\r\nHost: x\r\n\r\n");
+        CHECK(raw.answer().ends_with("GET /new"));
+    }
+    CHECK(s.server.alive(10s));
+    CHECK(answered > 0);
+    s.server.stop(10s);  // in the middle of it
+    done = true;
+    for (std::thread& thread : quick) thread.join();
+    CHECK(s.handler.handled >= answered + 50);
+}
+
 TEST_CASE("a half-closed client gets its answer") {
     Running s;
     Raw raw(s.port);
