@@ -1,6 +1,7 @@
 #include "api/service.h"
 
 #include <chrono>
+#include <cmath>
 #include <set>
 
 #include "api/engine.h"
@@ -470,9 +471,9 @@ http::Response Service::handle(http::Request& request) {
 
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count();
     if (progress.endpoint) progress.endpoint->duration->observe(seconds);
-    char took[32];
-    std::snprintf(took, sizeof took, "%.1f ms", seconds * 1000);
-    log::info(request.method + " " + request.path + " " + std::to_string(response.status) + " " + took,
+    const long tenths = std::lround(seconds * 10'000);  // of a millisecond
+    log::info(request.method + " " + request.path + " " + std::to_string(response.status) + " " + std::to_string(tenths / 10) + "." +
+                  std::to_string(tenths % 10) + " ms",
               {{"REQUEST_ID", request_id}, {"PROJECT_ID", progress.project_id}, {"USER_ID", progress.user_id}});
     return response;
 }
