@@ -6,6 +6,7 @@
 #include <set>
 
 #include "commands.h"
+#include "completion.h"
 #include "service/service.h"
 
 namespace {
@@ -21,14 +22,18 @@ struct CommandLine {
     std::string identity_command;
     std::vector<std::string> bootstrap_arguments, daemon_arguments;
     std::string daemon;
+    std::string shell;
     std::optional<int> wait_seconds;
     int (*run)(CommandLine&) = nullptr;
 };
 
 void add_try(CLI::App& app, CommandLine& line) {
     CLI::App* command = app.add_subcommand("try", "A whole cloud in a process group, without root: the APIs are real, servers only seem to run");
-    command->footer(
-        "  --exec COMMAND ARGUMENT...  Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line");
+    // Taken from the line before it is parsed: what follows may look like options.
+    command
+        ->add_option("--exec", line.trial.command,
+                     "Run this command with OS_CLIENT_CONFIG_FILE and OS_CLOUD set, then end; takes the rest of the line")
+        ->type_name("COMMAND");
     command->add_option("--directory", line.trial.directory, "Keep the state here and use it again (a temporary directory otherwise)");
     command->add_option("--agents", line.trial.compute_agents, "Compute nodes")->check(CLI::Range(1, 1000));
     command->add_option("--set", line.trial.settings, "A daemon's setting; may be repeated")->type_name("DAEMON:KEY=VALUE")->allow_extra_args(false);
@@ -154,12 +159,17 @@ int main(int argc, char** argv) {
     app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] {
         line.run = [](CommandLine&) { return setup(); };
     });
+    app.add_subcommand("completion", "Prints the completion of this command for a shell")
+        ->add_option("SHELL", line.shell, "bash or zsh")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh"}));
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? 0 : 2;
     }
     try {
+        if (!line.shell.empty()) return std::fputs(completion(app, line.shell).c_str(), stdout) < 0 ? 1 : 0;
         return line.run(line);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "pilvi: %s\n", error.what());
