@@ -71,6 +71,12 @@ constexpr api::PolicyRule rules[] = {
     {"admin_required", "role:admin"},
     {"service_role", "role:service"},
     {"token_subject", "user_id:%(target.token.user_id)s"},
+    // The original's, for policy files that refer to them.
+    {"owner", "user_id:%(user_id)s"},
+    {"admin_or_owner", "rule:admin_required or rule:owner"},
+    {"service_or_admin", "rule:admin_required or rule:service_role"},
+    {"admin_or_token_subject", "rule:admin_required or rule:token_subject"},
+    {"service_admin_or_token_subject", "rule:service_or_admin or rule:token_subject"},
     {"identity:check_token", "rule:admin_required or (role:reader and system_scope:all) or rule:token_subject"},
     {"identity:validate_token", "rule:admin_required or (role:reader and system_scope:all) or rule:service_role or rule:token_subject"},
     {"identity:list_role_assignments",

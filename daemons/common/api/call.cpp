@@ -43,7 +43,10 @@ void* Call::app_pointer() const { return service.app(); }
 
 bool Call::allowed(std::string_view rule, const json::object& target) const {
     if (!target.empty()) return service.policy().allows(rule, who, target);
-    return service.policy().allows(rule, who, json::object{{"project_id", who.project_id}, {"user_id", who.user_id}, {"domain_id", who.domain_id}});
+    json::object own{{"project_id", who.project_id}, {"user_id", who.user_id}, {"domain_id", who.domain_id}};
+    if (service.style().dialect == Dialect::identity)  // Keystone's names for the domain whose objects a list is about
+        own["target"] = {{"domain_id", who.domain_id}, {"group", {{"domain_id", who.domain_id}}}};
+    return service.policy().allows(rule, who, own);
 }
 
 namespace {

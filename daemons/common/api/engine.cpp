@@ -36,6 +36,8 @@ json::object policy_target(Call& call, Tx& tx, const Resource& resource, const j
     for (const Field& f : resource.fields)
         if (!f.alias.empty())
             if (const json::value* v = row.if_contains(f.name)) target[f.alias] = *v;
+    if (const auto id = call.path.find("id"); id != call.path.end() && call.service.style().dialect == Dialect::identity)
+        target[std::string(resource.name) + "_id"] = id->second;  // the name of the path's parameter in Keystone, which its rules use
     if (resource.hooks.target) resource.hooks.target(call, tx, row, target);
     return target;
 }

@@ -15,7 +15,7 @@ inline constexpr std::string_view admin = "rule:admin_required";
 inline constexpr std::string_view admin_or_system_reader = "rule:admin_required or (role:reader and system_scope:all)";
 // Lists: a reader of a domain sees what is in it (the caller's own domain_id stands on both sides).
 inline constexpr std::string_view admin_or_reader =
-    "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(domain_id)s)";
+    "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)";
 
 inline constexpr std::string_view not_blank = R"([\s\S]*\S[\s\S]*)";  // the original's pattern '[\S]+'
 inline constexpr std::string_view id_pattern = "[a-zA-Z0-9-]+";

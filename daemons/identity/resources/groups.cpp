@@ -22,8 +22,8 @@ constexpr std::string_view member_reader =
     "(role:reader and domain_id:%(target.group.domain_id)s and domain_id:%(target.user.domain_id)s)";
 
 constexpr Operation operations[] = {
-    {Verb::list, "identity:list_groups", admin_or_reader}, {Verb::show, "identity:get_group", group_reader},
-    {Verb::create, "identity:create_group", admin},        {Verb::update, "identity:update_group", admin},
+    {Verb::list, "identity:list_groups", group_reader}, {Verb::show, "identity:get_group", group_reader},
+    {Verb::create, "identity:create_group", admin},     {Verb::update, "identity:update_group", admin},
     {Verb::remove, "identity:delete_group", admin},
 };
 

@@ -111,7 +111,7 @@ constexpr Field fields[] = {
 };
 
 constexpr std::string_view reader =
-    "rule:admin_required or (role:reader and system_scope:all) or domain_id:%(target.limit.domain_id)s or "
+    "rule:admin_required or (role:reader and system_scope:all) or domain_id:%(target.limit.domain.id)s or "
     "domain_id:%(target.limit.project.domain_id)s or (project_id:%(target.limit.project_id)s and not None:%(target.limit.project_id)s)";
 
 constexpr Operation operations[] = {
@@ -207,6 +207,7 @@ std::string visible(const Call& call, Values& parameters) {
 void target(Call&, Tx& tx, const json::object& row, json::object& target) {
     json::object limit = row;
     if (const auto project = find_project(tx, string_or(row, "project_id"))) limit["project"] = {{"domain_id", project->domain_id}};
+    else limit["domain"] = {{"id", string_or(row, "domain_id")}};
     target["target"] = {{"limit", std::move(limit)}};
 }
 

@@ -118,6 +118,16 @@ TEST_CASE("a token of a domain reaches only what is for domains, whatever its ro
     f.cases.matrix(rows);
     f.service.policy().enforce_scope(false);
     f.cases.run({.path = "/v3/services", .token = "${domain_token}"});
+    // Rules in the original's words find what they are about.
+    f.service.policy().add("identity:list_users", "role:admin and domain_id:%(target.domain_id)s");
+    f.service.policy().add("identity:list_groups", "role:admin and domain_id:%(target.group.domain_id)s");
+    f.service.policy().add("identity:get_user", "rule:admin_or_owner");
+    const Cases::Row renamed[] = {
+        {"GET", "/v3/users", "", "domain:200 admin:403 member:403"},
+        {"GET", "/v3/groups", "", "domain:200 admin:403 member:403"},
+        {"GET", "/v3/users/${member_user}", "", "admin:200 member:200 other:403"},
+    };
+    f.cases.matrix(renamed);
 }
 
 TEST_CASE("who may not, does not learn what is wrong with a body") {
