@@ -69,6 +69,21 @@ TEST_CASE("cache: queue, read, delete, clear") {
     CHECK(parse_json(s.send("GET", "/v2/queued_images", {}, {}, "admin").body).at("queued_images").as_array().empty());
 }
 
+TEST_CASE("cache: a copy is for those who may have the image") {
+    Cached s;
+    const std::string id = s.active("cached data"), path = "/v2/images/" + id + "/file";
+    CHECK(s.queue(id) == 202);
+    CHECK(s.send("GET", path).status == 200);
+    CHECK(s.send("GET", path, {}, {}, "other").status == 404);
+    CHECK(s.send("GET", path, {}, {}, "reader").status == 403);
+    s.service->policy().add("download_image", "role:admin");
+    CHECK(s.send("GET", path).status == 403);
+    CHECK(s.send("GET", path, {}, {}, "admin").body == "cached data");
+    s.service->policy().add("download_image", "role:member");
+    CHECK(s.send("POST", "/v2/images/" + id + "/actions/deactivate", {}, {}, "admin").status == 204);
+    CHECK(s.send("GET", path).status == 403);
+}
+
 TEST_CASE("cache: the copy that was not read for longest makes room") {
     Cached s(10);
     const std::string a = s.active("aaaaa"), b = s.active("bbbbb"), c = s.active("ccccc"), large = s.active("more than the cache holds");

@@ -215,6 +215,21 @@ TEST_CASE("plugins: unpack, convert, inject") {
     CHECK(!s.show(admins).as_object().contains("made_by"));
 }
 
+TEST_CASE("plugins: what unpacks to more than an image may have is given up") {
+    Served s({.decompress = true});
+    s.app.size_cap = 65536;
+    const std::string zeros = s.directory / "zeros";
+    std::ofstream(zeros) << std::string(1u << 20, '\0');
+    s.runner.check({"/usr/bin/gzip", "-k", zeros});
+    const std::string bomb = s.create(R"({"disk_format": "raw", "container_format": "compressed"})");
+    CHECK(s.stage(bomb, read_file(zeros + ".gz")).status == 204);
+    s.import(bomb, direct);
+    CHECK(text_of(s.task(bomb), "status") == "failure");
+    CHECK(s.show(bomb).at("status") == "queued");
+    CHECK(s.files() == 0);
+    CHECK(s.files("staging") == 0);
+}
+
 TEST_CASE("what a crash leaves behind goes at the next start") {
     Served s;
     const std::string importing = s.create(), staged = s.create(), cut = s.create(), kept = s.create();

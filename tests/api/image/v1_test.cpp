@@ -82,6 +82,22 @@ TEST_CASE("v1: an image first and its data later") {
     CHECK(s.send("PUT", path, {}, {}, "member", meta({{"disk_format", "qcow2"}})).status == 403);
 }
 
+TEST_CASE("v1: what is true of an image cannot be said by a header") {
+    Served s;
+    const std::string id = s.create(), path = "/v1/images/" + id;
+    s.upload(id, "the data that was judged");
+    for (const auto& forged :
+         {std::pair{"status", "queued"}, std::pair{"checksum", "0"}, std::pair{"size", "1"}, std::pair{"created_at", "2000-01-01T00:00:00"}}) {
+        CAPTURE(forged.first);
+        CHECK(s.send("PUT", path, {}, {}, "member", meta({forged})).status == 200);
+        CHECK(s.send("PUT", path, "other data", "application/octet-stream", "member", meta({forged})).status == 409);
+    }
+    const json::value image = s.show(id);
+    CHECK(image.at("status") == "active");
+    CHECK(image.at("size") == 24);
+    CHECK(s.send("GET", path).body == "the data that was judged");
+}
+
 TEST_CASE("v1: bad requests leave nothing") {
     Served s;
     struct Row {
