@@ -67,6 +67,8 @@ void Reconciler::complain(const std::string& object, const std::string& reason) 
 }
 
 json::object Reconciler::pass(const json::object& set, std::chrono::milliseconds* again) {
+    if (settings_.find_tunnel_ip)
+        if (std::string address = settings_.find_tunnel_ip(); !address.empty()) settings_.tunnel_ip = std::move(address);
     Desired desired = parse_desired(set);
     Round round{.desired = desired, .now = std::chrono::steady_clock::now()};
     bridges(round);
@@ -438,11 +440,8 @@ json::object Reconciler::report(Round& round) {
     json::object configurations{{"bridge_mappings", mappings},     {"tunneling_ip", settings_.tunnel_ip}, {"tunnel_types", json::array{"vxlan"}},
                                 {"datapath_type", round.datapath}, {"integration_bridge", "br-int"},      {"devices", round.wired.size()},
                                 {"networks", round.dhcp.size()},   {"routers", round.routers.size()}};
-    json::object agent{{"tunnel_ip", settings_.tunnel_ip},
-                       {"bridge_mappings", std::move(mappings)},
-                       {"datapath", round.datapath},
-                       {"configurations", std::move(configurations)},
-                       {"version", version()}};
+    json::object agent{{"tunnel_ip", settings_.tunnel_ip}, {"serves", json::value_from(settings_.serves)}, {"bridge_mappings", std::move(mappings)},
+                       {"datapath", round.datapath},       {"configurations", std::move(configurations)},  {"version", version()}};
     return {{"ports", std::move(ports)}, {"networks", std::move(networks)}, {"routers", std::move(routers)}, {"agent", std::move(agent)}};
 }
 

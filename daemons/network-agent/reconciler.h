@@ -29,6 +29,8 @@ struct AgentSettings {
     std::map<std::string, std::string> bridge_mappings;  // physical network -> bridge
     std::string external_address;                        // CIDR of this host on the first provider bridge, "" for none
     std::string tunnel_ip;
+    std::function<std::string()> find_tunnel_ip;  // asked in every pass: at the start of the agent the node may have no address yet
+    std::vector<std::string> serves{"dhcp", "l3"};
     std::string dhcp_directory = "/var/lib/pilvi/network-agent/dhcp";
     std::string dnsmasq_user = "dnsmasq";
     std::string metadata_socket = "/run/pilvi/metadata/control.sock";  // "" for none

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/net.h"
+#include "base/route.h"
 #include "base/text.h"
 #include "identity/identity.h"
 #include "service/service.h"
@@ -25,11 +26,26 @@ constexpr auto table = with_identity_settings(
         {"external.bridge_mappings", SettingKind::list, "public:br-ex", "Provider networks as physical_network:bridge."},
         {"external.bridge_address", SettingKind::text, "",
          "Address with prefix that this host gets on the first provider bridge (it then is the external gateway); empty: none."},
-        {"tunnel.local_ip", SettingKind::text, "", "This node's VXLAN endpoint; empty: no tunnels."},
+        {"agent.serves", SettingKind::list, "dhcp,l3",
+         "What this node does for the networks of others: dhcp, l3 (routers and floating IPs). Empty on a node that only runs servers."},
+        {"tunnel.local_ip", SettingKind::text, "auto",
+         "This node's VXLAN endpoint; auto: its address towards the network daemon, or towards its default route where that runs here; empty: no "
+         "tunnels."},
         {"dhcp.directory", SettingKind::text, "/var/lib/pilvi/network-agent/dhcp", "Files of the dnsmasq processes, one directory a network."},
         {"dhcp.user", SettingKind::text, "dnsmasq", "User that dnsmasq changes to (root where there is no such user)."},
         {"metadata.control_socket", SettingKind::text, "/run/pilvi/metadata/control.sock", "Control socket of pilvi-metadata; empty: no metadata."},
     });
+
+// "" where the node has no address that another could send to.
+std::string own_address(const std::string& network_url) {
+    constexpr const char* somewhere = "192.0.2.1";  // TEST-NET-1: only the default route leads there
+    for (const std::string& target : {host_of_url(network_url), std::string(somewhere)}) {
+        const std::string address = address_towards(target);
+        const auto parsed = IpAddress::parse(address);
+        if (parsed && !parsed->is_loopback()) return address;
+    }
+    return "";
+}
 
 }  // namespace
 
@@ -59,7 +75,14 @@ AgentSettings agent_settings(const Config& config) {
     if (!settings.external_address.empty() && !Cidr::parse(settings.external_address)) {
         throw Error(Errc::bad_request, "external.bridge_address is not an address with prefix");
     }
+    settings.serves = config.list("agent.serves");
+    for (const std::string& what : settings.serves)
+        if (what != "dhcp" && what != "l3") throw Error(Errc::bad_request, "agent.serves: " + what + " is neither dhcp nor l3");
     settings.tunnel_ip = config.text("tunnel.local_ip");
+    if (settings.tunnel_ip == "auto") {
+        settings.tunnel_ip.clear();
+        settings.find_tunnel_ip = [url = config.text("network.url")] { return own_address(url); };
+    }
     if (!settings.tunnel_ip.empty() && !IpAddress::parse(settings.tunnel_ip)) throw Error(Errc::bad_request, "tunnel.local_ip is not an address");
     settings.dhcp_directory = config.text("dhcp.directory");
     settings.dnsmasq_user = config.text("dhcp.user");

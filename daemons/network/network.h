@@ -45,7 +45,8 @@ VlanRange parse_vlan_range(std::string_view text);
 json::object desired_set(Tx& tx, const App& app, const std::string& host);
 // Takes an agent's report: statuses, the heartbeat, events for compute.
 void take_report(Tx& tx, App& app, const std::string& host, const json::object& report);
-// Notes that the agent of `host` is there; its first call gives it the DHCP ports and routers that nobody serves.
+// Notes that the agent of `host` is there. `agent`, from its report, says what it serves: what nobody serves goes to a node that came to serve it, what
+// a node no longer serves to another one.
 void take_heartbeat(Tx& tx, App& app, const std::string& host, const json::object* agent);
 
 }  // namespace pilvi::network

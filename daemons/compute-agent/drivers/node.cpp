@@ -58,20 +58,4 @@ std::string host_name() {
     return gethostname(name, sizeof name - 1) == 0 && name[0] ? name : "localhost";
 }
 
-std::string address_towards(const std::string& host) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_DGRAM;
-    addrinfo* raw = nullptr;
-    if (getaddrinfo(host.c_str(), "9", &hints, &raw) != 0) return "127.0.0.1";
-    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> found(raw, freeaddrinfo);
-    const UniqueFd fd(::socket(found->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    sockaddr_storage self{};
-    socklen_t size = sizeof self;
-    if (!fd || connect(fd.get(), found->ai_addr, found->ai_addrlen) != 0 || getsockname(fd.get(), reinterpret_cast<sockaddr*>(&self), &size) != 0)
-        return "127.0.0.1";
-    char text[NI_MAXHOST];
-    if (getnameinfo(reinterpret_cast<sockaddr*>(&self), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) return "127.0.0.1";
-    return text;
-}
-
 }  // namespace pilvi::compute_agent

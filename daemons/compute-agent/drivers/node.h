@@ -19,7 +19,5 @@ Space space_of(const std::string& directory);
 bool direct_io_works(const std::string& directory);
 
 std::string host_name();
-// The address that this node uses towards `host` (a name or an address), "127.0.0.1" where there is no way.
-std::string address_towards(const std::string& host);
 
 }  // namespace pilvi::compute_agent

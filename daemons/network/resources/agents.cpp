@@ -1,6 +1,9 @@
 // Agents as the original lists them: one row for each of the roles that a node's network agent has. Source: neutron.db.agents_db.
 #include "resources/agents.h"
 
+#include <algorithm>
+#include <set>
+
 #include "base/ids.h"
 #include "base/text.h"
 #include "resources/addresses.h"
@@ -72,21 +75,37 @@ constexpr Role roles[] = {
     {"neutron-metadata-agent", "Metadata agent", "N/A", ""},
 };
 
-void make_agents(Tx& tx, App& app, const std::string& host) {
+// The roles of a node whose agent serves this (network-agent/README.md, "serves"). An agent that does not say serves everything.
+std::set<std::string_view> roles_of(const json::object& agent) {
+    std::set<std::string_view> out{"neutron-openvswitch-agent"};
+    bool dhcp = true, l3 = true;
+    if (const json::value* serves = find(agent, "serves"); serves && serves->is_array()) {
+        const auto named = [&](std::string_view name) {
+            return std::ranges::any_of(serves->get_array(), [&](const json::value& item) { return item.is_string() && item.get_string() == name; });
+        };
+        dhcp = named("dhcp");
+        l3 = named("l3");
+    }
+    if (dhcp) out.insert("neutron-dhcp-agent");
+    if (l3) out.insert("neutron-l3-agent");
+    if (dhcp || l3) out.insert("neutron-metadata-agent");
+    return out;
+}
+
+void make_agent(Tx& tx, App& app, const std::string& host, const Role& role) {
     const Micros now = app.clock();
-    for (const Role& role : roles)
-        tx.insert("agents", {{"id", new_uuid()},
-                             {"binary_name", role.binary},
-                             {"agent_type", role.type},
-                             {"host", host},
-                             {"topic", role.topic},
-                             {"availability_zone", role.zone.empty() ? Value() : Value(role.zone)},
-                             {"admin_state_up", true},
-                             {"description", Value()},
-                             {"configurations", "{}"},
-                             {"created_at", now},
-                             {"started_at", now},
-                             {"heartbeat_timestamp", now}});
+    tx.insert("agents", {{"id", new_uuid()},
+                         {"binary_name", role.binary},
+                         {"agent_type", role.type},
+                         {"host", host},
+                         {"topic", role.topic},
+                         {"availability_zone", role.zone.empty() ? Value() : Value(role.zone)},
+                         {"admin_state_up", true},
+                         {"description", Value()},
+                         {"configurations", "{}"},
+                         {"created_at", now},
+                         {"started_at", now},
+                         {"heartbeat_timestamp", now}});
 }
 
 // A router moves with all its ports.
@@ -96,17 +115,53 @@ void give_router(Tx& tx, const std::string& router, const std::string& host) {
             {host, router});
 }
 
+void give_dhcp_port(Tx& tx, const Row& port, const std::string& host) {
+    tx.exec("UPDATE ports SET binding_host_id = ?, device_id = ? WHERE id = ?",
+            {host, dhcp_device_id(host, port.text("network_id")), port.text("id")});
+}
+
 // What nobody serves goes to the node that came.
-void give_unserved(Tx& tx, App& app, const std::string& host) {
+void give_unserved(Tx& tx, App& app, const std::string& host, const std::set<std::string_view>& serving) {
+    if (serving.contains("neutron-l3-agent"))
+        for (const Row& router : tx.query("SELECT id FROM routers WHERE host = ''")) give_router(tx, router.text("id"), host);
+    if (!serving.contains("neutron-dhcp-agent")) return;
     for (const Row& port : tx.query("SELECT id, network_id FROM ports WHERE device_owner = 'network:dhcp' AND binding_host_id = ''"))
-        tx.exec("UPDATE ports SET binding_host_id = ?, device_id = ? WHERE id = ?",
-                {host, dhcp_device_id(host, port.text("network_id")), port.text("id")});
-    for (const Row& router : tx.query("SELECT id FROM routers WHERE host = ''")) give_router(tx, router.text("id"), host);
+        give_dhcp_port(tx, port, host);
     // Networks whose DHCP port could not be made get it now.
     for (const Row& network :
          tx.query("SELECT DISTINCT s.network_id FROM subnets s WHERE s.enable_dhcp = 1 AND NOT EXISTS (SELECT 1 FROM ports p WHERE "
                   "p.network_id = s.network_id AND p.device_owner = 'network:dhcp')"))
         ensure_dhcp_port(tx, app, network.text("network_id"));
+}
+
+// What a node no longer serves goes to another one that does, or waits for one.
+void take_away(Tx& tx, App& app, const std::string& host, std::string_view binary) {
+    if (binary == "neutron-l3-agent")
+        for (const Row& router : tx.query("SELECT id FROM routers WHERE host = ?", {host}))
+            give_router(tx, router.text("id"), pick_host(tx, app, binary));
+    if (binary == "neutron-dhcp-agent")
+        for (const Row& port : tx.query("SELECT id, network_id FROM ports WHERE device_owner = 'network:dhcp' AND binding_host_id = ?", {host}))
+            give_dhcp_port(tx, port, pick_host(tx, app, binary));
+}
+
+// Makes the rows of `host` those of the roles that its agent has.
+void keep_roles(Tx& tx, App& app, const std::string& host, const std::set<std::string_view>& wanted) {
+    std::set<std::string> have;
+    for (const Row& row : tx.query("SELECT binary_name FROM agents WHERE host = ?", {host})) have.insert(row.text("binary_name"));
+    bool came = false, went = false;
+    for (const Role& role : roles) {
+        const bool there = have.contains(std::string(role.binary)), should = wanted.contains(role.binary);
+        if (should && !there) make_agent(tx, app, host, role);
+        if (there && !should) {
+            tx.exec("DELETE FROM agents WHERE host = ? AND binary_name = ?", {host, role.binary});
+            take_away(tx, app, host, role.binary);
+        }
+        came = came || (should && !there);
+        went = went || (there && !should);
+    }
+    if (came) give_unserved(tx, app, host, wanted);
+    if (came) app.feed.bump(tx, host);
+    if (went) app.feed.bump_all(tx);
 }
 
 void store_configurations(Tx& tx, const std::string& host, const json::object& agent) {
@@ -139,18 +194,15 @@ constexpr Resource agent_resource{.name = "agent",
 static_assert(api::sound(agent_resource));
 
 void take_heartbeat(Tx& tx, App& app, const std::string& host, const json::object* agent) {
-    const bool known = tx.exec("UPDATE agents SET heartbeat_timestamp = ? WHERE host = ?", {app.clock(), host}) > 0;
-    if (!known) {
-        make_agents(tx, app, host);
-        give_unserved(tx, app, host);
-        app.feed.bump(tx, host);
-    }
-    if (agent) store_configurations(tx, host, *agent);
+    tx.exec("UPDATE agents SET heartbeat_timestamp = ? WHERE host = ?", {app.clock(), host});
+    if (!agent) return;
+    keep_roles(tx, app, host, roles_of(*agent));
+    store_configurations(tx, host, *agent);
 }
 
 bool heartbeat_due(Tx& tx, const App& app, const std::string& host) {
     const Value last = tx.scalar("SELECT min(heartbeat_timestamp) FROM agents WHERE host = ?", {host});
-    return last.is_null() || app.clock() - last.integer() > 5'000'000;
+    return !last.is_null() && app.clock() - last.integer() > 5'000'000;
 }
 
 }  // namespace pilvi::network

@@ -15,6 +15,8 @@ TEST_CASE("agents: heartbeats, what they serve, versions") {
     n.run("GET", "/agent/v1/nodes/no%20de/desired", "service", 400);
     n.run("GET", "/agent/v1/nodes/node1/desired?revision=x", "service", 400);
     n.desired("node1");
+    n.run("GET", "/v2.0/agents", "admin", 200, "", R"({"agents": []})");
+    n.report("node1", "{}");
     n.run("GET", "/v2.0/agents", "member", 200, "", R"({"agents": []})");
     n.run(
         "GET", "/v2.0/agents?sort_key=binary&sort_dir=asc", "admin", 200, "",
@@ -58,9 +60,45 @@ TEST_CASE("agents: heartbeats, what they serve, versions") {
     n.run("PATCH", "/v2.0/networks", "member", 405);
 }
 
+TEST_CASE("agents: what a node serves comes and goes with its reports") {
+    Network n;
+    n.net("a", "10.0.0.0/24");
+    n.run("POST", "/v2.0/routers", "member", 201, R"({"router": {}})", "", {{"r", "router.id"}});
+    n.run("PUT", "/v2.0/routers/${r}/add_router_interface", "member", 200, R"({"subnet_id": "${a_subnet}"})");
+    const auto binaries = [&](const std::string& host, const std::string& expected) {
+        n.run("GET", "/v2.0/agents?sort_key=binary&sort_dir=asc&fields=binary&host=" + host, "admin", 200, "", R"({"agents": [)" + expected + "]}");
+    };
+    const auto served_by = [&](const std::string& dhcp, const std::string& l3) {
+        n.run("GET", "/v2.0/ports?device_owner=network:dhcp", "admin", 200, "", R"({"ports": [{"binding:host_id": ")" + dhcp + R"("}]})");
+        n.run("GET", "/v2.0/ports?device_owner=network:router_interface", "admin", 200, "", R"({"ports": [{"binding:host_id": ")" + l3 + R"("}]})");
+    };
+    const std::string all = R"({"binary": "neutron-dhcp-agent"}, {"binary": "neutron-l3-agent"}, {"binary": "neutron-metadata-agent"},
+        {"binary": "neutron-openvswitch-agent"})";
+    // A node that only runs servers takes neither.
+    n.report("compute1", R"({"agent": {"serves": []}})");
+    binaries("compute1", R"({"binary": "neutron-openvswitch-agent"})");
+    served_by("", "");
+    n.report("net1", R"({"agent": {"serves": ["dhcp", "l3"]}})");
+    binaries("net1", all);
+    served_by("net1", "net1");
+    n.report("net2", R"({"agent": {"serves": ["dhcp", "l3"]}})");
+    served_by("net1", "net1");
+    const std::int64_t before = n.revision("net2");
+    n.report("net1", R"({"agent": {"serves": ["dhcp"]}})");
+    binaries("net1", R"({"binary": "neutron-dhcp-agent"}, {"binary": "neutron-metadata-agent"}, {"binary": "neutron-openvswitch-agent"})");
+    served_by("net1", "net2");
+    CHECK(n.revision("net2") > before);
+    n.report("net1", R"({"agent": {"serves": []}})");
+    n.report("net2", R"({"agent": {"serves": []}})");
+    served_by("", "");
+    n.report("compute1", R"({"agent": {"serves": ["dhcp", "l3"]}})");
+    binaries("compute1", all);
+    served_by("compute1", "compute1");
+}
+
 TEST_CASE("the desired set says all that a node has to make") {
     Network n;
-    n.desired("node1");
+    n.report("node1", "{}");
     n.report("node2", R"({"agent": {"tunnel_ip": "192.0.2.2"}})");
     n.net("a", "10.0.0.0/24");
     n.outside("a");
@@ -103,7 +141,7 @@ TEST_CASE("the desired set says all that a node has to make") {
 
 TEST_CASE("reports change statuses and tell compute") {
     Network n;
-    n.desired("node1");
+    n.report("node1", "{}");
     n.net("a", "10.0.0.0/24");
     n.outside("a");
     const std::string port = R"({"port": {"network_id": "${a}", "project_id": "${member_project}", "device_owner": "compute:nova",
