@@ -30,7 +30,8 @@ struct Url {
     std::string unix_path;
     std::string authority;  // Host header
     std::string target;     // path and query
-    std::string key() const { return unix_path.empty() ? (tls ? "https " : "http ") + host + " " + port : "unix " + unix_path; }
+    std::string tls_name;   // that the certificate must have
+    std::string key() const { return unix_path.empty() ? (tls ? "https " + tls_name + " " : "http ") + host + " " + port : "unix " + unix_path; }
 };
 
 [[noreturn]] void bad_url(const std::string& url) { throw Error(Errc::internal, "not a URL that can be fetched: " + url); }
@@ -342,12 +343,12 @@ struct Client::Impl {
     ClientOptions options;
     std::mutex mutex;
     std::map<std::string, std::vector<LinkPtr>> idle;
-    SslContext tls;
+    std::unique_ptr<ChangingContext> tls;
 
     LinkPtr kept(const Url& url);
     LinkPtr fresh(const Url& url);
     void keep(LinkPtr link);
-    ssl_ctx_st* context();
+    SslSession session(int fd, const std::string& name);
 };
 
 LinkPtr Client::Impl::kept(const Url& url) {
@@ -370,10 +371,8 @@ void Client::Impl::keep(LinkPtr link) {
     if (links.size() < options.idle_connections) links.push_back(std::move(link));
 }
 
-ssl_ctx_st* Client::Impl::context() {
-    const std::lock_guard lock(mutex);
-    if (!tls) tls = client_context(options.ca_file, options.identity);
-    return tls.get();
+SslSession Client::Impl::session(int fd, const std::string& name) {
+    return tls->session([&](ssl_ctx_st* context) { return client_session(context, fd, name); });
 }
 
 LinkPtr Client::Impl::fresh(const Url& url) {
@@ -381,7 +380,7 @@ LinkPtr Client::Impl::fresh(const Url& url) {
     auto link = std::make_unique<Link>();
     link->key = url.key();
     link->fd = url.unix_path.empty() ? connect_tcp(url, deadline, options.permit) : connect_unix(url, deadline);
-    link->transport = Transport(link->fd.get(), url.tls ? client_session(context(), link->fd.get(), url.host) : nullptr);
+    link->transport = Transport(link->fd.get(), url.tls ? session(link->fd.get(), url.tls_name) : nullptr);
     while (url.tls) {
         const Moved moved = link->transport.handshake();
         if (moved.bytes > 0) break;
@@ -394,12 +393,18 @@ LinkPtr Client::Impl::fresh(const Url& url) {
 Client::Client(ClientOptions options) : impl_(std::make_unique<Impl>()) {
     ignore_sigpipe();
     impl_->options = std::move(options);
+    const std::string ca = impl_->options.ca_file;
+    const std::optional<TlsFiles> identity = impl_->options.identity;
+    impl_->tls =
+        std::make_unique<ChangingContext>([ca, identity] { return client_context(ca, identity); },
+                                          std::vector<std::string>{ca, identity ? identity->certificate : "", identity ? identity->key : ""});
 }
 
 Client::~Client() = default;
 
 Response Client::send(const ClientRequest& request) {
-    const Url url = parse_url(request.url);
+    Url url = parse_url(request.url);
+    url.tls_name = request.tls_name.empty() ? url.host : request.tls_name;
     for (bool again = false;; again = true) {
         LinkPtr link = again ? nullptr : impl_->kept(url);
         if (!link) link = impl_->fresh(url);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -52,13 +53,40 @@ void Connection::start() {
     set_deadline(host_.options().header_timeout);
     state_ = State::handshake;
     if (transport_.tls()) return handshake();
+    if (host_.nodes() && !peer_.empty()) return look_for_tls();
+    begin();
+}
+
+void Connection::begin() {
     next_request();
     set_deadline(host_.options().header_timeout);  // a new connection has to say something
 }
 
+// The first byte of a TLS connection is that of a handshake record, which begins no HTTP request.
+void Connection::look_for_tls() {
+    constexpr char handshake_record = 0x16;
+    char first = 0;
+    const ssize_t got = ::recv(fd_.get(), &first, 1, MSG_PEEK);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return wait(Want::read, &Connection::look_for_tls);
+    if (got <= 0) return close();
+    if (first != handshake_record) return begin();
+    try {
+        transport_ = Transport(fd_.get(), host_.nodes()->session([&](ssl_ctx_st* context) { return server_session(context, fd_.get()); }));
+    } catch (const std::exception&) {
+        return close();  // this node has no certificate
+    }
+    handshake();
+}
+
 void Connection::handshake() {
     const Moved moved = transport_.handshake();
-    if (moved.bytes > 0) return next_request();
+    if (moved.bytes > 0) {
+        if (host_.nodes()) {
+            identity_ = peer_identity(transport_.session());
+            if (identity_) identity_generation_ = host_.nodes()->generation();
+        }
+        return next_request();
+    }
     if (moved.want == Want::nothing) return close();
     wait(moved.want, &Connection::handshake);
 }
@@ -138,6 +166,11 @@ bool Connection::take_head() {
 // True: goes on with the body, or needs more input.
 bool Connection::process_head() {
     if (!take_head()) return true;
+    // The certificate may have been revoked since: it is shown again on a new connection.
+    if (identity_ && identity_generation_ != host_.nodes()->generation()) {
+        close();
+        return false;
+    }
     fill_request();
     begin_body();
     return state_ == State::body;
@@ -163,6 +196,7 @@ void Connection::fill_request() {
     if (!tag_.empty()) request_.headers.add(listener_header, tag_);
     request_.peer = peer_;
     request_.tls = transport_.tls();
+    request_.identity = identity_;
     head_request_ = request_.method == "HEAD";
     keep_alive_ = parser_.keep_alive() && !host_.stopping();
 }

@@ -25,6 +25,8 @@ public:
     virtual Handler& handler() = 0;
     virtual const ServerOptions& options() const = 0;
     virtual bool stopping() const = 0;
+    // Of the TLS that nodes speak: nullptr where it is not offered.
+    virtual ChangingContext* nodes() = 0;
     // False where the queue is full.
     virtual bool submit(std::function<void()> task, bool force) = 0;
     // See Pool: a worker keeps a connection whose next request is expected at once.
@@ -59,6 +61,8 @@ private:
     enum class Handover { post, mark, answered };
 
     // reading
+    void begin();
+    void look_for_tls();
     void handshake();
     void wait(Want want, void (Connection::*then)());
     void read_more();
@@ -114,6 +118,8 @@ private:
     boost::asio::posix::stream_descriptor descriptor_;
     Transport transport_;
     std::string tag_, peer_;
+    std::shared_ptr<const PeerIdentity> identity_;
+    std::uint64_t identity_generation_ = 0;
     State state_ = State::idle;
     std::atomic<Handover> handover_{Handover::post};
     bool kept_ = false;        // by the worker: it waits for the next request itself, so that no thread has to wake another one

@@ -39,6 +39,13 @@ public:
     virtual std::size_t read(char* into, std::size_t size) = 0;
 };
 
+// Who the certificate names that the other side of a connection showed, where it is of the CA that we trust and not revoked.
+struct PeerIdentity {
+    std::string name;                // common name: the node
+    std::string id;                  // serialNumber: the node's UUID
+    std::vector<std::string> roles;  // organizations
+};
+
 struct Request {
     std::string method;  // "GET"
     std::string target;  // as sent: "/v2.0/ports?x=y"
@@ -49,6 +56,7 @@ struct Request {
     BodyReader* stream = nullptr;  // set where BodyPolicy::stream was asked
     std::string peer;              // address of the other side, "" on a unix socket
     bool tls = false;
+    std::shared_ptr<const PeerIdentity> identity = nullptr;  // nullptr where no certificate was shown
 };
 
 // Parks a request without a thread: `poll` is called (on the pool) at once, after every Server::wake(topic) of this topic, and at the
@@ -115,7 +123,14 @@ struct ServerOptions {
     std::chrono::seconds idle_timeout{75};  // keep-alive
     std::chrono::seconds body_timeout{30};  // between two reads of a body, and for each write
     std::optional<TlsFiles> tls;
+    // Connections that begin with a TLS handshake are served too, with this certificate; a client may show one of client_ca, a file that must hold that
+    // CA's revocation list too. The files are read when they are needed first, and again when they changed. With `tls` besides, clients get this
+    // certificate that ask for a name ending with internal_domain.
+    std::optional<TlsFiles> nodes = {};
 };
+
+// Names of nodes and of the controllers end with it (a domain reserved for private use).
+inline constexpr std::string_view internal_domain = ".pilvi.internal";
 
 class Server {
 public:
@@ -146,7 +161,7 @@ struct ClientOptions {
     std::size_t body_limit = 64u << 20;                            // of the answer in memory
     std::size_t idle_connections = 8;                              // kept open per host
     std::string ca_file = {};                                      // PEM; "" = the system's
-    std::optional<TlsFiles> identity = {};                         // client certificate
+    std::optional<TlsFiles> identity = {};                         // client certificate; it and ca_file are read again when they change
     // Asked for every address that a host name has, before a connection is made to that very address; throws to refuse the request.
     std::function<void(const std::string& address)> permit = {};
 };
@@ -157,6 +172,7 @@ struct ClientRequest {
     Headers headers = {};
     std::string body = {};
     std::optional<std::chrono::milliseconds> timeout = {};
+    std::string tls_name = {};  // https: the server's certificate must have this name instead of the URL's host
     // The body comes from here instead: fills the buffer, returns bytes, 0 at the end (sent chunked, or with content_length where >= 0).
     std::function<std::size_t(char*, std::size_t)> source = {};
     std::int64_t content_length = -1;

@@ -60,12 +60,19 @@ struct Server::Impl final : ConnectionHost {
           pool_("http", static_cast<std::size_t>(std::max(options_.threads, 1)), options_.queue),
           streams_("http-stream", options_.streams, options_.streams * 4) {
         if (options_.tls) tls_ = server_context(*options_.tls);
+        if (options_.nodes) {
+            const TlsFiles& files = *options_.nodes;
+            nodes_ = std::make_unique<ChangingContext>([files] { return nodes_context(files); },
+                                                       std::vector<std::string>{files.certificate, files.key, files.client_ca});
+            if (tls_) choose_by_name(tls_.get(), *nodes_);
+        }
     }
 
     asio::io_context& io() override { return io_; }
     Handler& handler() override { return handler_; }
     const ServerOptions& options() const override { return options_; }
     bool stopping() const override { return stopping_.load(); }
+    ChangingContext* nodes() override { return nodes_.get(); }
     bool submit(std::function<void()> task, bool force) override { return pool_.submit(std::move(task), force); }
     bool keep() override { return pool_.keep(); }
     bool may_go_on() override { return pool_.may_go_on(); }
@@ -106,6 +113,7 @@ struct Server::Impl final : ConnectionHost {
     Handler& handler_;
     ServerOptions options_;
     SslContext tls_;
+    std::unique_ptr<ChangingContext> nodes_;
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_;
     asio::steady_timer sweep_;

@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/net.h"
@@ -51,6 +52,19 @@ SslContext server_context(const TlsFiles& files) {
     return context;
 }
 
+SslContext nodes_context(const TlsFiles& files) {
+    SslContext context = make_context(TLS_server_method());
+    use_identity(context.get(), files);
+    if (SSL_CTX_load_verify_file(context.get(), files.client_ca.c_str()) != 1) fail("cannot use CA " + files.client_ca);
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(context.get()), X509_V_FLAG_CRL_CHECK);
+    // The list of acceptable CAs is left empty: a client has one certificate, and shows it.
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+    // A resumed session would not be verified again.
+    SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context.get(), SSL_OP_NO_TICKET);
+    return context;
+}
+
 SslContext client_context(const std::string& ca_file, const std::optional<TlsFiles>& identity) {
     SslContext context = make_context(TLS_client_method());
     if (ca_file.empty()) {
@@ -81,6 +95,83 @@ SslSession client_session(ssl_ctx_st* context, int fd, const std::string& host) 
     }
     SSL_set_connect_state(session.get());
     return session;
+}
+
+namespace {
+std::vector<std::string> entries(const X509_NAME* name, int nid) {
+    std::vector<std::string> out;
+    for (int at = X509_NAME_get_index_by_NID(name, nid, -1); at >= 0; at = X509_NAME_get_index_by_NID(name, nid, at)) {
+        unsigned char* text = nullptr;
+        const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+        if (size >= 0) out.emplace_back(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
+        OPENSSL_free(text);
+    }
+    return out;
+}
+}  // namespace
+
+std::shared_ptr<const PeerIdentity> peer_identity(ssl_st* session) {
+    const X509* certificate = SSL_get0_peer_certificate(session);
+    if (!certificate || SSL_get_verify_result(session) != X509_V_OK) return nullptr;
+    const X509_NAME* subject = X509_get_subject_name(certificate);
+    const std::vector<std::string> names = entries(subject, NID_commonName), ids = entries(subject, NID_serialNumber);
+    if (names.size() != 1 || ids.size() > 1) return nullptr;
+    return std::make_shared<const PeerIdentity>(
+        PeerIdentity{.name = names[0], .id = ids.empty() ? "" : ids[0], .roles = entries(subject, NID_organizationName)});
+}
+
+void ChangingContext::look() {
+    const auto now = std::chrono::steady_clock::now();
+    if (context_ && now - looked_ < std::chrono::seconds(1)) return;
+    looked_ = now;
+    std::vector<Seen> seen;
+    for (const std::string& file : files_) {
+        struct stat info {};
+        if (!file.empty() && ::stat(file.c_str(), &info) == 0) seen.push_back({info.st_ino, info.st_size, info.st_mtim});
+        else seen.emplace_back();
+    }
+    if (context_ && seen == seen_) return;
+    try {
+        context_ = make_();
+        seen_ = std::move(seen);
+        ++generation_;
+    } catch (const Error&) {
+        if (!context_) throw;
+        ERR_clear_error();
+    }
+}
+
+SslSession ChangingContext::session(const std::function<SslSession(ssl_ctx_st*)>& use) {
+    const std::lock_guard lock(mutex_);
+    look();
+    return use(context_.get());
+}
+
+std::uint64_t ChangingContext::generation() {
+    const std::lock_guard lock(mutex_);
+    look();
+    return generation_;
+}
+
+void choose_by_name(ssl_ctx_st* public_context, ChangingContext& nodes) {
+    SSL_CTX_set_tlsext_servername_arg(public_context, &nodes);
+    SSL_CTX_set_tlsext_servername_callback(
+        public_context, +[](SSL* session, int*, void* argument) -> int {
+            const char* name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+            if (!name || !std::string_view(name).ends_with(internal_domain)) return SSL_TLSEXT_ERR_NOACK;
+            try {
+                static_cast<ChangingContext*>(argument)->session([&](ssl_ctx_st* context) -> SslSession {
+                    SSL_set_SSL_CTX(session, context);
+                    // These are not taken over with the context.
+                    SSL_set_verify(session, SSL_CTX_get_verify_mode(context), nullptr);
+                    SSL_set_options(session, SSL_OP_NO_TICKET);
+                    return nullptr;
+                });
+                return SSL_TLSEXT_ERR_OK;
+            } catch (const std::exception&) {
+                return SSL_TLSEXT_ERR_ALERT_FATAL;
+            }
+        });
 }
 
 }  // namespace pilvi::http

@@ -26,6 +26,7 @@ public:
     Transport(int fd, SslSession session) : fd_(fd), session_(std::move(session)) {}
     bool tls() const { return session_ != nullptr; }
     int fd() const { return fd_; }
+    ssl_st* session() const { return session_.get(); }
     Moved handshake();  // bytes 1: done
     Moved read(char* into, std::size_t size);
     Moved write(const iovec* parts, int count);
