@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/route.h"
 #include "base/text.h"
 #include "drivers/fake.h"
 #include "drivers/kvm_probe.h"
@@ -64,12 +65,6 @@ double ratio(const Config& config, std::string_view key) {
     return number;
 }
 
-std::string host_of(const std::string& url) {
-    const std::size_t start = url.find("://") == std::string::npos ? 0 : url.find("://") + 3;
-    if (start < url.size() && url[start] == '[') return url.substr(start + 1, url.find(']', start) - start - 1);
-    return url.substr(start, url.find_first_of(":/", start) - start);
-}
-
 bool choose_kvm(const Config& config, CommandRunner& runner, const std::string& directory) {
     const std::string type = config.text("libvirt.virt_type");
     if (type == "kvm" || type == "qemu") return type == "kvm";
@@ -87,8 +82,9 @@ public:
           config_(daemon.config()),
           state_(config_.text("agent.state")),
           host_(config_.text("agent.host").empty() ? host_name() : config_.text("agent.host")),
-          session_(session_options(config_)),
-          validator_(session_, session_options(config_).auth_url),
+          options_(session_options(config_)),
+          session_(options_),
+          validator_(options_.certificate ? nullptr : std::make_unique<TokenValidator>(session_, options_.auth_url)),
           qemu_img_(runner_),
           ovs_(runner_) {
         std::filesystem::create_directories(state_);
@@ -107,7 +103,7 @@ public:
     }
 
     void run() {
-        AgentApi api(validator_, daemon_.metrics(), [this](const std::string& id) {
+        AgentApi api(validator_.get(), daemon_.metrics(), [this](const std::string& id) {
             const std::string log = servers_->console_log(id);
             return std::filesystem::exists(std::filesystem::path(log).parent_path()) ? log : std::string();
         });
@@ -199,7 +195,7 @@ private:
         const Servers::Usage used = servers_->usage();
         const Space space = space_of(state_);
         const std::int64_t disk = disk_gb(space);
-        const std::string address = address_towards(host_of(base_url_));
+        const std::string address = address_towards(host_of_url(base_url_));
         json::object cpu{{"arch", facts.arch},
                          {"model", facts.cpu_model},
                          {"vendor", facts.cpu_vendor},
@@ -224,9 +220,10 @@ private:
                          {"running_vms", used.running},
                          {"host_ip", address}};
         const std::string url = config_.text("agent.url");
-        out["agent_url"] = url.empty() ? fmt::format("http://{}:{}", address.find(':') == std::string::npos ? address : "[" + address + "]",
-                                                     config_.integer("listen.port"))
-                                       : url;
+        out["agent_url"] = url.empty()
+                               ? fmt::format("{}://{}:{}", options_.certificate ? "https" : "http",
+                                             address.find(':') == std::string::npos ? address : "[" + address + "]", config_.integer("listen.port"))
+                               : url;
         out["version"] = version();
         // A figure that always moves would make every pass a report: these two move with the heartbeat.
         const Micros now = now_micros();
@@ -278,8 +275,9 @@ private:
     const std::string state_, host_;
     std::string provider_id_, base_url_;
     SystemCommandRunner runner_;
+    SessionOptions options_;
     Session session_;
-    TokenValidator validator_;
+    std::unique_ptr<TokenValidator> validator_;
     QemuImg qemu_img_;
     Ovs ovs_;
     bool kvm_ = false;

@@ -22,7 +22,7 @@ void serve(pilvi::Daemon& daemon) {
     HttpImageClient images(session);
     HttpPlacementClient placement(session);
     HttpNetworkClient network(session);
-    HttpAgentClient agents(session);
+    HttpAgentClient agents(session, node_files(config));
     sync::Feed feed(*store, &desired_set);
     App app{*store, feed, images, placement, network, agents, options_of(config)};
     Worker worker(app, static_cast<int>(config.integer("worker.threads")));

@@ -187,7 +187,7 @@ struct FakeNetwork : compute::NetworkClient {
 };
 
 struct FakeAgents : compute::AgentClient {
-    std::optional<std::string> console(const std::string&, const std::string& server, std::int64_t lines) override {
+    std::optional<std::string> console(const std::string&, const std::string&, const std::string& server, std::int64_t lines) override {
         if (!text) return std::nullopt;
         return lines < 0 ? *text : server.substr(0, 0) + "last";
     }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "api/engine.h"
+#include "api/node_access.h"
 #include "api/router.h"
 #include "api/validate.h"
 #include "api/versions.h"
@@ -140,6 +141,13 @@ http::Response Service::refuse(int status, std::string_view reason) {
 
 Context Service::Impl::authenticate(std::string_view service_type, const http::Request& request, const std::string& request_id) {
     const std::string_view token = request.headers.get("X-Auth-Token");
+    if (token.empty() && request.identity) {
+        auto node = node_context(request.identity, service_type, request);
+        if (!node) throw Error(Errc::unauthenticated, unauthenticated_text());
+        node->request_id = request_id;
+        node->global_request_id = global_id(request.headers);
+        return std::move(*node);
+    }
     if (token.empty() || request.headers.count("X-Auth-Token") > 1) throw Error(Errc::unauthenticated, unauthenticated_text());
     bool service_call = false, allow_expired = false;
     if (const std::string_view second = request.headers.get("X-Service-Token"); !second.empty()) {

@@ -78,13 +78,27 @@ bool allows(const std::vector<AccessRule>& rules, std::string_view service, std:
     return false;
 }
 
+std::string node_tls_name(std::string_view node) { return std::string(node) + ".node" + std::string(http::internal_domain); }
+
+http::TlsFiles node_files(const Config& config) {
+    return {.certificate = config.text("node.identity"), .key = config.text("node.identity"), .client_ca = config.text("node.trust")};
+}
+
 SessionOptions session_options(const Config& config) {
+    const std::string type = config.text("identity.auth_type");
+    if (type == "certificate")
+        return {.auth_url = config.text("identity.url"),
+                .region = config.text("identity.region"),
+                .endpoint_override = config.list("identity.endpoint_override"),
+                .certificate = node_files(config)};
+    if (type != "password") throw Error(Errc::bad_request, "identity.auth_type is password or certificate");
     return {.auth_url = config.text("identity.url"),
             .username = config.text("identity.username"),
             .password = Secret(read_credential("service-password")),
             .project = config.text("identity.project"),
             .domain = config.text("identity.domain"),
-            .region = config.text("identity.region")};
+            .region = config.text("identity.region"),
+            .endpoint_override = config.list("identity.endpoint_override")};
 }
 
 }  // namespace pilvi

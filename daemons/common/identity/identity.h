@@ -41,6 +41,8 @@ struct Context {
     Micros expires_at = 0;
     // Of an application credential that is limited to some requests; nullptr: not limited. api::Service enforces them.
     std::shared_ptr<const std::vector<AccessRule>> access_rules = nullptr;
+    // Of a node that came with its certificate instead of a token: what it may do is api/node_access.h's.
+    std::shared_ptr<const http::PeerIdentity> node = nullptr;
     bool service_call = false;  // a valid X-Service-Token with role "service" came along
     bool has_role(std::string_view role) const;
 };
@@ -63,7 +65,14 @@ struct SessionOptions {
     std::string domain = "Default";
     std::string region = "RegionOne";
     std::string interface = "internal";
+    std::vector<std::string> endpoint_override = {};  // TYPE=URL: before the catalogue's
+    // A node's agent: https with this certificate, to a server that shows one of a controller, proves who calls. There is no user and no token.
+    std::optional<http::TlsFiles> certificate = {};
 };
+
+// What a server's certificate must be called: a controller's, and a node's.
+inline constexpr std::string_view controller_tls_name = "controller.pilvi.internal";
+std::string node_tls_name(std::string_view node);
 
 class Session {
 public:
@@ -104,20 +113,23 @@ Context context_from_token(const json::object& token);
 // A daemon's settings table with identity.url, .username, .project, .domain and .region before its own:
 //   constexpr auto settings = with_identity_settings("nova", {{"agent.host", SettingKind::text, "", "Name of this node."}, ...});
 template <std::size_t N>
-constexpr std::array<Setting, N + 5> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
-    std::array<Setting, N + 5> out{{
+constexpr std::array<Setting, N + 7> with_identity_settings(std::string_view username, const Setting (&own)[N]) {
+    std::array<Setting, N + 7> out{{
         {"identity.url", SettingKind::text, "http://127.0.0.1:5000/v3", "Base URL of the identity service, with its version."},
         {"identity.username", SettingKind::text, username, "The daemon's own user; its password is the credential service-password."},
         {"identity.project", SettingKind::text, "service", "Project of that user."},
         {"identity.domain", SettingKind::text, "Default", "Domain of that user and project."},
         {"identity.region", SettingKind::text, "RegionOne", "Region whose endpoints are used."},
+        {"identity.auth_type", SettingKind::text, "password",
+         "password: as that user; certificate: with this node's certificate and without the identity service (agents of nodes that joined)."},
+        {"identity.endpoint_override", SettingKind::list, "", "Services that are not looked up in the catalogue, as TYPE=URL."},
     }};
-    for (std::size_t i = 0; i < N; ++i) out[i + 5] = own[i];
+    for (std::size_t i = 0; i < N; ++i) out[i + 7] = own[i];
     return out;
 }
 // The same for a daemon that serves a public API, with policy.file and .enforce_scope too.
 template <std::size_t N>
-constexpr std::array<Setting, N + 7> with_api_settings(std::string_view username, const Setting (&own)[N]) {
+constexpr std::array<Setting, N + 9> with_api_settings(std::string_view username, const Setting (&own)[N]) {
     Setting more[N + 2] = {
         {"policy.file", SettingKind::text, "",
          "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
@@ -126,8 +138,10 @@ constexpr std::array<Setting, N + 7> with_api_settings(std::string_view username
     for (std::size_t i = 0; i < N; ++i) more[i + 2] = own[i];
     return with_identity_settings(username, more);
 }
-// Of those settings, with the password from credential "service-password".
+// Of those settings, with the password from credential "service-password" or with this node's certificate.
 SessionOptions session_options(const Config& config);
+// This node's certificate, key and trusted CA: the settings node.identity and node.trust of the daemon skeleton.
+http::TlsFiles node_files(const Config& config);
 
 // The Error that an answer with a status other than 2xx stands for; its message is taken from the envelope of whatever service style, its type from
 // neutron's.

@@ -15,6 +15,20 @@ std::string without_slash(std::string url) {
 }
 }  // namespace
 
+http::ClientOptions with_certificate(http::ClientOptions client, const SessionOptions& options) {
+    if (!options.certificate) return client;
+    client.ca_file = options.certificate->client_ca;
+    client.identity = http::TlsFiles{.certificate = options.certificate->certificate, .key = options.certificate->key};
+    return client;
+}
+
+// The URL in `overrides` of a service type, "" where it is not named.
+std::string overridden(const std::vector<std::string>& overrides, std::string_view type) {
+    for (const std::string& item : overrides)
+        if (item.size() > type.size() && item.starts_with(type) && item[type.size()] == '=') return without_slash(item.substr(type.size() + 1));
+    return {};
+}
+
 struct Session::Impl {
     SessionOptions options;
     http::Client client;
@@ -24,7 +38,7 @@ struct Session::Impl {
     json::array catalog;
     std::chrono::steady_clock::time_point fetched{};
 
-    Impl(SessionOptions o, http::ClientOptions c) : options(std::move(o)), client(std::move(c)) {}
+    Impl(SessionOptions o, http::ClientOptions c) : options(std::move(o)), client(with_certificate(std::move(c), options)) {}
     json::value body() const;
     void fetch();
     std::string current();
@@ -100,6 +114,11 @@ std::string Session::token() {
 }
 
 http::Response Session::send(http::ClientRequest request) {
+    if (impl_->options.certificate) {
+        if (!request.url.starts_with("https://")) throw Error(Errc::internal, request.url + ": a certificate goes with https only");
+        request.tls_name = controller_tls_name;
+        return impl_->client.send(request);
+    }
     for (bool again = false;; again = true) {
         const std::string used = token();
         request.headers.set("X-Auth-Token", used);
@@ -127,6 +146,9 @@ json::value Session::call(std::string_view method, const std::string& url, const
 }
 
 std::string Session::endpoint(std::string_view service_type) {
+    if (std::string url = overridden(impl_->options.endpoint_override, service_type); !url.empty()) return url;
+    if (impl_->options.certificate)
+        throw Error(Errc::unavailable, "identity.endpoint_override says nothing about " + std::string(service_type) + ": a node has no catalogue");
     const std::lock_guard lock(impl_->mutex);
     impl_->current();
     std::string url = impl_->look_up(service_type);

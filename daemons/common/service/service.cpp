@@ -30,6 +30,9 @@ namespace pilvi {
 namespace {
 constexpr Setting shared_settings[] = {
     {"log.level", SettingKind::text, "info", "Least severe level that is logged: debug, info, notice, warning or error."},
+    {"node.identity", SettingKind::text, "/var/lib/pilvi/node/identity.pem",
+     "This node's certificate and key for what daemons say to one another, made by pilvi-cluster or pilvi join; read again when it changes."},
+    {"node.trust", SettingKind::text, "/var/lib/pilvi/node/trust.pem", "The cluster's CA and its list of revoked certificates."},
 };
 constexpr Setting http_settings[] = {
     {"listen.address", SettingKind::text, "0.0.0.0", "IP address to listen on; not used where systemd hands over the sockets."},
@@ -93,6 +96,8 @@ http::Server& Daemon::serve(http::Handler& handler) {
     if (certificate.empty() != key.empty())
         throw Error(Errc::bad_request, "listen.tls_certificate and listen.tls_key are given together or not at all");
     if (!certificate.empty()) options.tls = http::TlsFiles{.certificate = certificate, .key = key};
+    const std::string identity = config_.text("node.identity");
+    options.nodes = http::TlsFiles{.certificate = identity, .key = identity, .client_ca = config_.text("node.trust")};
     impl_->server = std::make_unique<http::Server>(handler, options);
     const int given = sd_listen_fds(1);
     if (given < 0) throw Error(Errc::unavailable, std::string("LISTEN_FDS: ") + std::strerror(-given));

@@ -22,7 +22,7 @@ struct DaemonSpec {
     void (*check)(const Config&) = nullptr;
 };
 
-// Shared settings (table in service.cpp): log.level; with http: listen.address ("0.0.0.0"), listen.port (required in the daemon's own table as
+// Shared settings (table in service.cpp): log.level, node.identity, node.trust; with http: listen.address ("0.0.0.0"), listen.port (required in the daemon's own table as
 // "listen.port"), listen.tls_certificate, listen.tls_key, http.threads, http.queue.
 
 class Daemon {

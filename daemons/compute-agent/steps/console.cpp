@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ids.h"
@@ -91,15 +93,21 @@ http::Response AgentApi::handle(http::Request& request) {
         const std::vector<std::string> parts = split(std::string_view(request.path).substr(1), '/');
         if (parts.size() != 4 || parts[0] != "v1" || parts[1] != "servers" || parts[3] != "console") return refusal(404, "There is no such path");
         if (request.method != "GET") return refusal(405, "Only GET is offered here");
-        const auto context = authenticator_.authenticate(request.headers.get("X-Auth-Token"));
-        if (!context) return refusal(401, "The request you have made requires authentication.");
-        if (!context->has_role("service") && !context->is_admin) return refusal(403, "The role service is required");
+        if (const auto refused = refuse_caller(request)) return *refused;
         return console(request, parts[2]);
     } catch (const Error& error) {
         return refusal(http_status(error.code()), error.message());
     } catch (const std::exception&) {
         return refusal(500, "The request failed");
     }
+}
+
+std::optional<http::Response> AgentApi::refuse_caller(const http::Request& request) {
+    if (request.identity && std::ranges::find(request.identity->roles, "controller") != request.identity->roles.end()) return std::nullopt;
+    const auto context = authenticator_ ? authenticator_->authenticate(request.headers.get("X-Auth-Token")) : std::nullopt;
+    if (!context) return refusal(401, "The request you have made requires authentication.");
+    if (!context->has_role("service") && !context->is_admin) return refusal(403, "The role service is required");
+    return std::nullopt;
 }
 
 http::Response AgentApi::console(const http::Request& request, const std::string& id) {

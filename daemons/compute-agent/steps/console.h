@@ -16,7 +16,8 @@ std::string console_tail(const std::string& path, std::int64_t length);
 class AgentApi final : public http::Handler {
 public:
     // `log_of` gives the path of a server's log, "" where the server is not on this node.
-    AgentApi(Authenticator& authenticator, metrics::Registry& metrics, std::function<std::string(const std::string& id)> log_of)
+    // `authenticator` nullptr: only a controller's certificate is proof, no token.
+    AgentApi(Authenticator* authenticator, metrics::Registry& metrics, std::function<std::string(const std::string& id)> log_of)
         : authenticator_(authenticator), metrics_(metrics), log_of_(std::move(log_of)) {}
     http::BodyPolicy body_policy(const http::RequestHead& head) override;
     http::Response handle(http::Request& request) override;
@@ -24,7 +25,8 @@ public:
 
 private:
     http::Response console(const http::Request& request, const std::string& id);
-    Authenticator& authenticator_;
+    std::optional<http::Response> refuse_caller(const http::Request& request);
+    Authenticator* authenticator_;
     metrics::Registry& metrics_;
     const std::function<std::string(const std::string&)> log_of_;
 };

@@ -1,5 +1,7 @@
 #include "clients/http_clients.h"
 
+#include "base/net.h"
+#include "base/route.h"
 #include "base/text.h"
 
 namespace pilvi::compute {
@@ -207,10 +209,19 @@ std::optional<std::string> HttpNetworkClient::auto_allocated_network(const std::
     }
 }
 
-std::optional<std::string> HttpAgentClient::console(const std::string& agent_url, const std::string& server_id, std::int64_t lines) {
+HttpAgentClient::HttpAgentClient(Session& session, const http::TlsFiles& certificate)
+    : session_(session), client_({.ca_file = certificate.client_ca, .identity = certificate}) {}
+
+std::optional<std::string> HttpAgentClient::console(const std::string& host, const std::string& agent_url, const std::string& server_id,
+                                                    std::int64_t lines) {
     http::ClientRequest request;
     request.url = agent_url + "/v1/servers/" + server_id + "/console" + (lines < 0 ? "" : "?length=" + std::to_string(lines));
-    const http::Response response = session_.send(std::move(request));
+    const bool tls = agent_url.starts_with("https://");
+    const auto address = IpAddress::parse(host_of_url(agent_url));
+    if (!tls && (!address || !address->is_loopback()))
+        throw Error(Errc::unavailable, "the agent of " + host + " is on another machine and does not speak TLS: has the node joined?");
+    if (tls) request.tls_name = node_tls_name(host);
+    const http::Response response = tls ? client_.send(request) : session_.send(std::move(request));
     if (response.status == 404) return std::nullopt;
     const json::value body = body_of(response, "compute agent's");
     if (!body.is_object()) throw Error(Errc::bad_gateway, "the compute agent answered no object");

@@ -57,11 +57,14 @@ public:
 
 class HttpAgentClient final : public AgentClient {
 public:
-    explicit HttpAgentClient(Session& session) : session_(session) {}
-    std::optional<std::string> console(const std::string& agent_url, const std::string& server_id, std::int64_t lines) override;
+    // `certificate`: this controller's, for agents of other nodes. The session's token goes to an agent on this machine only.
+    HttpAgentClient(Session& session, const http::TlsFiles& certificate);
+    std::optional<std::string> console(const std::string& host, const std::string& agent_url, const std::string& server_id,
+                                       std::int64_t lines) override;
 
 private:
     Session& session_;
+    http::Client client_;
 };
 
 }  // namespace pilvi::compute

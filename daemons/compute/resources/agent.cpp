@@ -1,4 +1,6 @@
 // /agent/v1: for the nodes and the metadata server. Shapes: compute-agent/README.md, metadata-server/README.md.
+#include <algorithm>
+
 #include "base/text.h"
 #include "domain/states.h"
 #include "resources/common.h"
@@ -30,8 +32,17 @@ Reply observed(Call& call) {
     return {};
 }
 
+// A compute node sees the servers that it runs; a network node serves those of every host.
+bool may_see(Call& call, Tx& tx) {
+    if (!call.who.node || std::ranges::find(call.who.node->roles, "network") != call.who.node->roles.end()) return true;
+    return tx.scalar("SELECT host FROM instances WHERE id = ?", {call.arg("id")}).text() == call.who.node->name;
+}
+
 Reply metadata(Call& call) {
-    auto document = call.store().read([&](Tx& tx) { return metadata_document(tx, call.arg("id")); });
+    auto document = call.store().read([&](Tx& tx) -> std::optional<json::object> {
+        if (!may_see(call, tx)) return std::nullopt;
+        return metadata_document(tx, call.arg("id"));
+    });
     if (!document) throw Error(Errc::not_found, "Instance " + call.arg("id") + " could not be found.");
     return Reply(std::move(*document));
 }

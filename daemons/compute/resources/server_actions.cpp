@@ -99,7 +99,7 @@ Reply console(Call& call) {
     if (url.empty()) throw Error(Errc::conflict, "Instance " + instance.id + " is not ready");
     std::optional<std::string> output;
     try {
-        output = app.agents.console(url, instance.id, lines);
+        output = app.agents.console(instance.host, url, instance.id, lines);
     } catch (const Error& error) {
         throw Error(Errc::conflict, "The node " + instance.host + " does not answer: " + error.message());
     }
