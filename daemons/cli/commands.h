@@ -12,6 +12,8 @@ struct Access {
     std::string auth_url = "http://127.0.0.1:5000/v3";
     std::string credentials = "/etc/pilvi/credentials";  // admin-password, else service-password-nova
     std::string state = "/var/lib/pilvi";
+    std::string configuration = "/etc/pilvi";
+    std::string cluster_socket = "/run/pilvi/cluster/admin.sock";  // of pilvi-cluster, on a controller
 };
 
 struct TryOptions {
@@ -53,5 +55,33 @@ int identity_command(const std::string& name);
 int daemon_command(const std::string& daemon, const std::vector<std::string>& arguments);
 // Makes the credentials of a node where they are missing.
 int setup();
+
+struct TokenOptions {
+    std::vector<std::string> roles;
+    std::chrono::seconds life{3600};
+    bool json = false;
+};
+// A one-time token for a node that joins; on a controller, as root.
+int token_create(const Access& access, const TokenOptions& options);
+int token_list(const Access& access, bool json);
+int token_remove(const Access& access, const std::string& id);
+
+// The members of the cluster; on a controller, as root. A removed node's certificates are revoked, its services and agents are no longer listed.
+int node_list(const Access& access, bool json);
+int node_remove(const Access& access, const std::string& name);
+// A new certificate for this node, where a third of the old one's life is over or where `force`.
+int node_renew(const Access& access, bool force);
+
+struct JoinCommand {
+    std::string controller, token, name;
+    bool start = true;  // the roles' targets
+};
+// Makes this node a member of a controller's cluster and starts its roles.
+int join_command(const Access& access, const JoinCommand& command);
+
+// The roles of this node.
+int role_list(const Access& access, bool json);
+int role_add(const Access& access, const std::vector<std::string>& roles);
+int role_remove(const Access& access, const std::string& role);
 
 }  // namespace pilvi::cli

@@ -7,6 +7,7 @@
 
 #include "commands.h"
 #include "completion.h"
+#include "node_line.h"
 #include "service/service.h"
 
 namespace {
@@ -149,6 +150,8 @@ int main(int argc, char** argv) {
     app.add_option("--auth-url", line.access.auth_url, "The identity API")->envname("PILVI_AUTH_URL");
     app.add_option("--credentials", line.access.credentials, "Directory of the node's credentials")->envname("PILVI_CREDENTIALS");
     app.add_option("--state", line.access.state, "Directory of the node's state")->envname("PILVI_STATE_DIRECTORY");
+    app.add_option("--configuration", line.access.configuration, "Directory of the node's configuration")->envname("PILVI_CONFIGURATION");
+    app.add_option("--cluster-socket", line.access.cluster_socket, "Where pilvi-cluster hears the operator")->envname("PILVI_CLUSTER_SOCKET");
     app.require_subcommand(1);
     add_status(app, line);
     add_doctor(app, line);
@@ -156,6 +159,8 @@ int main(int argc, char** argv) {
     add_identity(app, line);
     add_image(app, line);
     add_policy(app, line);
+    std::function<int()> node_command;
+    add_node_commands(app, line.access, node_command);
     app.add_subcommand("setup", "Makes the credentials of this node where they are missing")->callback([&line] {
         line.run = [](CommandLine&) { return setup(); };
     });
@@ -170,7 +175,7 @@ int main(int argc, char** argv) {
     }
     try {
         if (!line.shell.empty()) return std::fputs(completion(app, line.shell).c_str(), stdout) < 0 ? 1 : 0;
-        return line.run(line);
+        return node_command ? node_command() : line.run(line);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "pilvi: %s\n", error.what());
         return 2;

@@ -1,0 +1,183 @@
+// pilvi token|node|join|role: the operator's side of a cluster's members.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "commands.h"
+#include "doctor/cloud_view.h"
+#include "node/roles.h"
+
+namespace pilvi::cli {
+namespace {
+
+MemberPlaces places_of(const Access& access) {
+    return {.node = access.state + "/node", .configuration = access.configuration, .compute_id = access.state + "/compute-agent/compute_id"};
+}
+
+void need_root(std::string_view what) {
+    if (::geteuid() != 0) throw Error(Errc::forbidden, fmt::format("{} is for root", what));
+}
+
+json::object ask(const Access& access, std::string_view method, const std::string& path, const json::value& body = nullptr) {
+    http::Client client;
+    http::ClientRequest request{.method = std::string(method), .url = "unix:" + access.cluster_socket + ":" + path};
+    if (!body.is_null()) {
+        request.body = to_text(body);
+        request.headers.set("Content-Type", "application/json");
+    }
+    http::Response response;
+    try {
+        response = client.send(request);
+    } catch (const Error& error) {
+        throw Error(Errc::unavailable,
+                    fmt::format("pilvi-cluster does not answer on this machine ({}): this command is for a controller, as root", error.message()));
+    }
+    if (response.status / 100 != 2) throw error_of(response, "pilvi-cluster");
+    if (trim(response.body).empty()) return {};
+    json::value answer = parse_json(response.body);
+    return answer.is_object() ? std::move(answer.get_object()) : json::object();
+}
+
+std::string cell(const json::object& row, std::string_view column) {
+    const json::value* value = find(row, column);
+    if (!value || value->is_null()) return "-";
+    if (value->is_bool()) return value->get_bool() ? "yes" : "no";
+    if (value->is_string()) return std::string(value->get_string());
+    std::vector<std::string> items;
+    for (const json::value& item : value->is_array() ? value->get_array() : json::array()) items.emplace_back(item.get_string());
+    return pilvi::join(items, ",");
+}
+
+void table(const json::array& rows, const std::vector<std::string_view>& columns) {
+    std::vector<std::size_t> width;
+    for (const std::string_view column : columns) {
+        width.push_back(column.size());
+        for (const json::value& row : rows) width.back() = std::max(width.back(), cell(row.as_object(), column).size());
+    }
+    const auto line = [&](const auto& text) {
+        std::string out;
+        for (std::size_t i = 0; i < columns.size(); ++i) out += fmt::format("{:<{}}  ", text(columns[i]), width[i]);
+        std::puts(std::string(out.substr(0, out.find_last_not_of(' ') + 1)).c_str());
+    };
+    line([](std::string_view column) { return std::string(column); });
+    for (const json::value& row : rows) line([&](std::string_view column) { return cell(row.as_object(), column); });
+}
+
+int show(const json::array& rows, bool json, const std::vector<std::string_view>& columns) {
+    if (json) std::puts(to_text(rows).c_str());
+    else table(rows, columns);
+    return 0;
+}
+
+// Its services and agents, so that nothing goes on waiting for it. What the cloud does not answer is said, and left.
+void forget_in_cloud(const Access& access, const std::string& host) {
+    Session session(admin_session(access.auth_url, access.credentials));
+    const auto remove = [&](const char* service, const std::string& list, const char* collection, const char* name) {
+        try {
+            const std::string base = session.endpoint(service);
+            const json::value rows = session.call("GET", base + list + "?host=" + percent_encode(host));
+            for (const json::value& row : array_or_empty(rows.as_object(), collection))
+                session.call("DELETE", base + list + "/" + cell(row.as_object(), "id"), nullptr, [&] {
+                    http::Headers headers;
+                    headers.set("OpenStack-API-Version", "compute 2.53");
+                    return headers;
+                }());
+        } catch (const Error& error) {
+            std::fprintf(stderr, "pilvi: the %s of %s are still listed: %s\n", name, host.c_str(), error.what());
+        }
+    };
+    remove("network", "/v2.0/agents", "agents", "network agents");
+    remove("compute", "/os-services", "services", "compute services");
+}
+
+}  // namespace
+
+int token_create(const Access& access, const TokenOptions& options) {
+    const json::object token =
+        ask(access, "POST", "/v1/tokens", json::object{{"roles", json::value_from(options.roles)}, {"life", options.life.count()}});
+    if (options.json) std::puts(to_text(token).c_str());
+    else std::puts(string_or(token, "token").c_str());
+    if (!options.json && ::isatty(STDOUT_FILENO))
+        std::fprintf(stderr, "On the node, as root: pilvi join CONTROLLER TOKEN. The token is good once, until %s, for: %s\n",
+                     string_or(token, "expires_at").c_str(), pilvi::join(options.roles, ", ").c_str());
+    return 0;
+}
+
+int token_list(const Access& access, bool json) {
+    return show(array_or_empty(ask(access, "GET", "/v1/tokens"), "tokens"), json, {"id", "roles", "expires_at", "expired", "used_at", "node"});
+}
+
+int token_remove(const Access& access, const std::string& id) {
+    ask(access, "DELETE", "/v1/tokens/" + percent_encode(id));
+    return 0;
+}
+
+int node_list(const Access& access, bool json) {
+    return show(array_or_empty(ask(access, "GET", "/v1/nodes"), "nodes"), json,
+                {"name", "roles", "joined_at", "renewed_at", "certified_until", "certificate_ended", "id"});
+}
+
+int node_remove(const Access& access, const std::string& name) {
+    std::string host = name;
+    for (const json::value& node : array_or_empty(ask(access, "GET", "/v1/nodes"), "nodes"))
+        if (string_or(node.as_object(), "id") == name) host = string_or(node.as_object(), "name");
+    ask(access, "DELETE", "/v1/nodes/" + percent_encode(name));
+    forget_in_cloud(access, host);
+    return 0;
+}
+
+int node_renew(const Access& access, bool force) {
+    const MemberPlaces places = places_of(access);
+    // The timer runs everywhere: a controller's certificate is pilvi-cluster's.
+    if (!force && !read_membership(places)) return 0;
+    if (renew_certificate(places, now_micros(), force)) std::puts("this node has a new certificate");
+    return 0;
+}
+
+int join_command(const Access& access, const JoinCommand& command) {
+    need_root("pilvi join");
+    const MemberPlaces places = places_of(access);
+    std::vector<std::string> before;
+    if (const auto record = read_membership(places)) before = record->roles;
+    const MembershipRecord record = join_cluster(places, {.controller = command.controller, .token = command.token, .name = command.name});
+    std::printf("%s is a member of the cluster of %s: %s\n", record.name.c_str(), record.controller.c_str(), pilvi::join(record.roles, ", ").c_str());
+    if (!command.start) return 0;
+    SystemCommandRunner runner;
+    Roles roles(runner, places);
+    std::vector<std::string> wanted = record.roles;
+    std::erase_if(wanted, [&](const std::string& role) { return std::ranges::find(before, role) != before.end(); });
+    roles.restart_agents();
+    roles.add(wanted.empty() ? record.roles : wanted);
+    runner.check({"/usr/bin/systemctl", "enable", "--now", "pilvi-renew.timer"});
+    return 0;
+}
+
+int role_list(const Access& access, bool json) {
+    SystemCommandRunner runner;
+    const std::vector<std::string> roles = Roles(runner, places_of(access)).enabled();
+    if (json) std::puts(to_text(json::value_from(roles)).c_str());
+    else
+        for (const std::string& role : roles) std::puts(role.c_str());
+    return 0;
+}
+
+int role_add(const Access& access, const std::vector<std::string>& roles) {
+    need_root("pilvi role add");
+    SystemCommandRunner runner;
+    Roles(runner, places_of(access)).add(roles);
+    return 0;
+}
+
+int role_remove(const Access& access, const std::string& role) {
+    need_root("pilvi role remove");
+    SystemCommandRunner runner;
+    Roles(runner, places_of(access)).remove(role, now_micros());
+    return 0;
+}
+
+}  // namespace pilvi::cli

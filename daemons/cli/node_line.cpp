@@ -1,0 +1,86 @@
+// The command line of pilvi token, node, join and role.
+#include "node_line.h"
+
+namespace pilvi::cli {
+namespace {
+
+struct Line {
+    TokenOptions token;
+    JoinCommand join;
+    std::string life = "1h", id, role;
+    std::vector<std::string> roles;
+    std::string token_file;
+    bool json = false, force = false;
+};
+
+std::chrono::seconds seconds_of(const std::string& text) {
+    std::size_t used = 0;
+    long long number = 0;
+    try {
+        number = std::stoll(text, &used);
+    } catch (const std::exception&) {
+        used = 0;
+    }
+    const std::string unit = text.substr(used);
+    const long long factor = unit == "s" || unit.empty() ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+    if (used == 0 || factor == 0 || number < 1 || number > 1'000'000)
+        throw CLI::ValidationError("--life", text + " is not a time such as 30m, 12h or 2d");
+    return std::chrono::seconds(number * factor);
+}
+
+}  // namespace
+
+void add_node_commands(CLI::App& app, const Access& access, std::function<int()>& run) {
+    const auto line = std::make_shared<Line>();
+    const auto json = [&](CLI::App* command) { command->add_flag("--json", line->json, "As JSON"); };
+    CLI::App* token = app.add_subcommand("token", "One-time tokens for nodes that join this cluster; on a controller")->require_subcommand(1);
+    CLI::App* create = token->add_subcommand("create", "Prints a new token");
+    create->add_option("--role", line->token.roles, "Role of the node: compute, network, storage; may be repeated")->required()->delimiter(',');
+    create->add_option("--life", line->life, "How long it may be used: 30m, 12h, 2d")->capture_default_str();
+    json(create);
+    create->callback([&access, &run, line] {
+        line->token.life = seconds_of(line->life);
+        line->token.json = line->json;
+        run = [&access, line] { return token_create(access, line->token); };
+    });
+    CLI::App* tokens = token->add_subcommand("list", "The tokens that were made, without their secrets");
+    json(tokens);
+    tokens->callback([&access, &run, line] { run = [&access, line] { return token_list(access, line->json); }; });
+    CLI::App* token_gone = token->add_subcommand("remove", "A token that was not used is worth nothing any more");
+    token_gone->add_option("ID", line->id, "As pilvi token list shows it")->required();
+    token_gone->callback([&access, &run, line] { run = [&access, line] { return token_remove(access, line->id); }; });
+
+    CLI::App* node = app.add_subcommand("node", "The members of this cluster")->require_subcommand(1);
+    CLI::App* nodes = node->add_subcommand("list", "The nodes; on a controller");
+    json(nodes);
+    nodes->callback([&access, &run, line] { run = [&access, line] { return node_list(access, line->json); }; });
+    CLI::App* gone = node->add_subcommand("remove", "Revokes a node's certificates and forgets its agents; on a controller");
+    gone->add_option("NODE", line->id, "Name or id")->required();
+    gone->callback([&access, &run, line] { run = [&access, line] { return node_remove(access, line->id); }; });
+    CLI::App* renew = node->add_subcommand("renew", "A new certificate for this node where it is due; pilvi-renew.timer runs it");
+    renew->add_flag("--force", line->force, "Also where it is not");
+    renew->callback([&access, &run, line] { run = [&access, line] { return node_renew(access, line->force); }; });
+
+    CLI::App* joining = app.add_subcommand("join", "Makes this machine a node of a controller's cluster, in the roles that the token says");
+    joining->add_option("CONTROLLER", line->join.controller, "Name or address of the controller")->required();
+    joining->add_option("TOKEN", line->join.token, "What pilvi token create printed there; - reads it from standard input")->required();
+    joining->add_option("--name", line->join.name, "Name of the node (the host name)");
+    joining->add_flag("!--no-start", line->join.start, "Only certificate and configuration");
+    joining->callback([&access, &run, line] {
+        if (line->join.token == "-") std::getline(std::cin, line->join.token);
+        run = [&access, line] { return join_command(access, line->join); };
+    });
+
+    CLI::App* role = app.add_subcommand("role", "The roles of this node")->require_subcommand(1);
+    CLI::App* roles = role->add_subcommand("list", "Those that are enabled");
+    json(roles);
+    roles->callback([&access, &run, line] { run = [&access, line] { return role_list(access, line->json); }; });
+    CLI::App* add = role->add_subcommand("add", "Enables and starts a role");
+    add->add_option("ROLE", line->roles, "controller, compute, network, storage")->required();
+    add->callback([&access, &run, line] { run = [&access, line] { return role_add(access, line->roles); }; });
+    CLI::App* remove = role->add_subcommand("remove", "Stops and disables a role");
+    remove->add_option("ROLE", line->role, "controller, compute, network, storage")->required();
+    remove->callback([&access, &run, line] { run = [&access, line] { return role_remove(access, line->role); }; });
+}
+
+}  // namespace pilvi::cli
