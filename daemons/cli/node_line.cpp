@@ -1,6 +1,13 @@
 // The command line of pilvi token, node, join and role.
 #include "node_line.h"
 
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "deploy/deploy.h"
+#include "node/facts.h"
+
 namespace pilvi::cli {
 namespace {
 
@@ -8,7 +15,8 @@ struct Line {
     TokenOptions token;
     JoinCommand join;
     std::string life = "1h", id, role;
-    std::vector<std::string> roles;
+    std::vector<std::string> roles, names;
+    DeployOptions deploy;
     std::string token_file;
     bool json = false, force = false;
 };
@@ -61,6 +69,15 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
     renew->add_flag("--force", line->force, "Also where it is not");
     renew->callback([&access, &run, line] { run = [&access, line] { return node_renew(access, line->force); }; });
 
+    CLI::App* facts = node->add_subcommand("facts", "What this machine says about itself, as JSON; pilvi deploy asks for it");
+    facts->add_option("NAME", line->names, "Names that it should be able to resolve");
+    facts->callback([&run, line] {
+        run = [line] {
+            std::puts(to_text(to_json(look_at_machine(line->names))).c_str());
+            return 0;
+        };
+    });
+
     CLI::App* joining = app.add_subcommand("join", "Makes this machine a node of a controller's cluster, in the roles that the token says");
     joining->add_option("CONTROLLER", line->join.controller, "Name or address of the controller")->required();
     joining->add_option("TOKEN", line->join.token, "What pilvi token create printed there; - reads it from standard input")->required();
@@ -69,6 +86,31 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
     joining->callback([&access, &run, line] {
         if (line->join.token == "-") std::getline(std::cin, line->join.token);
         run = [&access, line] { return join_command(access, line->join); };
+    });
+
+    CLI::App* answers = app.add_subcommand("answers", "Answer files for pilvi deploy")->require_subcommand(1);
+    answers->add_subcommand("generate", "Prints an answer file with every answer and its meaning")->callback([&run] {
+        run = [] {
+            std::fputs(write_answers({}).c_str(), stdout);
+            return 0;
+        };
+    });
+    CLI::App* deploying = app.add_subcommand("deploy", "Makes machines a cloud: here, or over ssh; may be run again at any time");
+    CLI::Option* alone = deploying->add_flag("--allinone", line->deploy.allinone, "Everything on this machine");
+    CLI::Option* file = deploying->add_option("--answer-file", line->deploy.answer_file, "Answers: ours, PackStack's, or DevStack's local.conf")
+                            ->check(CLI::ExistingFile);
+    CLI::Option* hosts =
+        deploying->add_option("--install-hosts", line->deploy.install_hosts, "HOST,HOST...: the first is the controller")->delimiter(',');
+    alone->excludes(hosts);
+    deploying->add_flag("--dry-run", line->deploy.dry_run, "Looks at the machines and prints what would be done");
+    deploying->add_option("--log", line->deploy.log, "Where every command and its output goes")->capture_default_str();
+    deploying->add_option("--ssh-user", line->deploy.ssh_user, "Who logs in; needs root's powers")->capture_default_str();
+    deploying->callback([&run, line, alone, file, hosts] {
+        if (alone->count() + file->count() + hosts->count() == 0) throw CLI::RequiredError("--allinone, --answer-file or --install-hosts");
+        run = [line] {
+            SystemCommandRunner runner;
+            return deploy(runner, line->deploy);
+        };
     });
 
     CLI::App* role = app.add_subcommand("role", "The roles of this node")->require_subcommand(1);

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -12,6 +13,7 @@
 #include "commands.h"
 #include "doctor/cloud_view.h"
 #include "doctor/node_view.h"
+#include "node/roles.h"
 
 namespace pilvi::cli {
 namespace {
@@ -61,9 +63,17 @@ bool is_daemon(const std::string& unit) {
     return false;
 }
 
-void add_units(Report& report, const NodeView& node) {
+// Whether a role that this node has needs the daemon; its unit is enabled for the other roles as well.
+bool is_wanted(const std::string& unit, const std::vector<std::string>& roles) {
+    for (const std::string& role : roles)
+        for (const std::string_view daemon : daemons_of(role))
+            if (unit == fmt::format("pilvi-{}.service", daemon)) return true;
+    return false;
+}
+
+void add_units(Report& report, const NodeView& node, const std::vector<std::string>& roles) {
     for (const UnitOnNode& unit : node.units) {
-        if (!is_daemon(unit.name) || (unit.state == "inactive" && !unit.enabled)) continue;
+        if (!is_daemon(unit.name) || (unit.state == "inactive" && !(unit.enabled && is_wanted(unit.name, roles)))) continue;
         report.daemons.push_back({.name = unit.name.substr(0, unit.name.size() - 8),
                                   .state = unit.state + " (" + unit.sub_state + ")",
                                   .ready = unit.state == "active",
@@ -136,10 +146,17 @@ Report look(const Access& access) {
     Report report;
     http::Client client;
     const NodeView node = look_at_units_only(runner);
-    if (node.has_systemd) add_units(report, node);
-    else add_processes(report);
+    bool controller = true;
+    if (node.has_systemd) {
+        const std::vector<std::string> roles = Roles(runner, {}).enabled();
+        controller = std::ranges::find(roles, "controller") != roles.end();
+        add_units(report, node, roles);
+    } else {
+        add_processes(report);
+    }
     add_apis(report, client);
-    add_agents(report, access);
+    // Another node has no password to ask with; the controller's list shows its agents.
+    if (controller) add_agents(report, access);
     return report;
 }
 

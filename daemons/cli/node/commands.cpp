@@ -124,7 +124,8 @@ int node_list(const Access& access, bool json) {
 
 int node_remove(const Access& access, const std::string& name) {
     std::string host = name;
-    for (const json::value& node : array_or_empty(ask(access, "GET", "/v1/nodes"), "nodes"))
+    const json::object answer = ask(access, "GET", "/v1/nodes");
+    for (const json::value& node : array_or_empty(answer, "nodes"))
         if (string_or(node.as_object(), "id") == name) host = string_or(node.as_object(), "name");
     ask(access, "DELETE", "/v1/nodes/" + percent_encode(name));
     forget_in_cloud(access, host);

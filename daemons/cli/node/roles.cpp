@@ -24,6 +24,16 @@ bool contains(const std::vector<std::string>& list, std::string_view item) { ret
 
 bool is_role(std::string_view name) { return std::ranges::find(role_names, name) != std::end(role_names); }
 
+std::span<const std::string_view> daemons_of(std::string_view role) {
+    static constexpr std::string_view controller[] = {"identity", "image", "placement", "compute", "network", "cluster"};
+    static constexpr std::string_view compute[] = {"compute-agent", "network-agent"};
+    static constexpr std::string_view network[] = {"network-agent", "metadata"};
+    if (role == "controller") return controller;
+    if (role == "compute") return compute;
+    if (role == "network") return network;
+    return {};
+}
+
 void Roles::systemctl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), systemctl_program);
     runner_.check(Command{.argv = std::move(arguments), .limit = std::chrono::seconds(180)});

@@ -1,6 +1,7 @@
 #pragma once
 // The roles of this node: the systemd targets that are enabled.
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@ namespace pilvi::cli {
 
 inline constexpr std::string_view role_names[] = {"controller", "compute", "network", "storage"};
 bool is_role(std::string_view name);
+// Its daemons, without "pilvi-"; none for a role that does not exist or has none yet.
+std::span<const std::string_view> daemons_of(std::string_view role);
 
 class Roles {
 public:
