@@ -29,7 +29,8 @@ constexpr auto table = with_identity_settings(
         {"agent.serves", SettingKind::list, "dhcp,l3",
          "What this node does for the networks of others: dhcp, l3 (routers and floating IPs). Empty on a node that only runs servers."},
         {"tunnel.local_ip", SettingKind::text, "auto",
-         "This node's VXLAN endpoint; auto: its address towards the network daemon, or towards its default route where that runs here; empty: no "
+         "This node's VXLAN endpoint: an address, or the interface that has it; auto: its address towards the network daemon, or towards its default "
+         "route where that runs here; empty: no "
          "tunnels."},
         {"dhcp.directory", SettingKind::text, "/var/lib/pilvi/network-agent/dhcp", "Files of the dnsmasq processes, one directory a network."},
         {"dhcp.user", SettingKind::text, "dnsmasq", "User that dnsmasq changes to (root where there is no such user)."},
@@ -83,7 +84,12 @@ AgentSettings agent_settings(const Config& config) {
         settings.tunnel_ip.clear();
         settings.find_tunnel_ip = [url = config.text("network.url")] { return own_address(url); };
     }
-    if (!settings.tunnel_ip.empty() && !IpAddress::parse(settings.tunnel_ip)) throw Error(Errc::bad_request, "tunnel.local_ip is not an address");
+    if (!settings.tunnel_ip.empty() && !IpAddress::parse(settings.tunnel_ip)) {
+        if (settings.tunnel_ip.size() > 15 || settings.tunnel_ip.find_first_of(" /:") != std::string::npos)
+            throw Error(Errc::bad_request, "tunnel.local_ip is neither an address nor the name of an interface");
+        settings.find_tunnel_ip = [name = settings.tunnel_ip] { return address_of_interface(name); };
+        settings.tunnel_ip.clear();
+    }
     settings.dhcp_directory = config.text("dhcp.directory");
     settings.dnsmasq_user = config.text("dhcp.user");
     settings.metadata_socket = config.text("metadata.control_socket");

@@ -1,11 +1,14 @@
 #include "base/route.h"
 
+#include <ifaddrs.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <memory>
 
 #include "base/fd.h"
+#include "base/net.h"
 
 namespace pilvi {
 
@@ -29,6 +32,26 @@ std::string address_towards(const std::string& host) {
     char text[NI_MAXHOST];
     if (getnameinfo(reinterpret_cast<sockaddr*>(&self), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) return "127.0.0.1";
     return text;
+}
+
+std::string address_of_interface(const std::string& name) {
+    ifaddrs* all = nullptr;
+    if (::getifaddrs(&all) != 0) return {};
+    const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(all, ::freeifaddrs);
+    std::string found;
+    for (const ifaddrs* at = all; at; at = at->ifa_next) {
+        if (name != at->ifa_name || !at->ifa_addr) continue;
+        const int family = at->ifa_addr->sa_family;
+        if (family != AF_INET && (family != AF_INET6 || !found.empty())) continue;
+        char text[NI_MAXHOST] = "";
+        const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+        if (::getnameinfo(at->ifa_addr, size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
+        const auto address = IpAddress::parse(text);
+        if (!address || address->is_link_local()) continue;
+        found = text;
+        if (family == AF_INET) return found;
+    }
+    return found;
 }
 
 }  // namespace pilvi
