@@ -56,7 +56,8 @@ class AgentClient {
 public:
     virtual ~AgentClient() = default;
     // The console's last `lines` lines (-1: all). nullopt: the node does not know the server.
-    virtual std::optional<std::string> console(const std::string& host, const std::string& agent_url, const std::string& server_id, std::int64_t lines) = 0;
+    virtual std::optional<std::string> console(const std::string& host, const std::string& agent_url, const std::string& server_id,
+                                               std::int64_t lines) = 0;
 };
 
 }  // namespace pilvi::compute
