@@ -100,7 +100,7 @@ private:
     }
 
     void settings() {
-        if (const std::string type = value("CONFIG_NOVA_LIBVIRT_VIRT_TYPE"); !type.empty() && !(type.starts_with("%") && type.ends_with("%"))) {
+        if (const std::string type = value("CONFIG_NOVA_LIBVIRT_VIRT_TYPE"); !type.empty() && !type.starts_with("%")) {
             if (type != "kvm" && type != "qemu" && type != "auto") wrong("CONFIG_NOVA_LIBVIRT_VIRT_TYPE", "is kvm or qemu");
             else set("compute-agent", "libvirt", "virt_type", text(type));
         }

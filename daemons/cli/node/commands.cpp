@@ -77,16 +77,14 @@ int show(const json::array& rows, bool json, const std::vector<std::string_view>
 // Its services and agents, so that nothing goes on waiting for it. What the cloud does not answer is said, and left.
 void forget_in_cloud(const Access& access, const std::string& host) {
     Session session(admin_session(access.auth_url, access.credentials));
+    http::Headers headers;
+    headers.set("OpenStack-API-Version", "compute 2.53");  // services have UUIDs
     const auto remove = [&](const char* service, const std::string& list, const char* collection, const char* name) {
         try {
             const std::string base = session.endpoint(service);
-            const json::value rows = session.call("GET", base + list + "?host=" + percent_encode(host));
+            const json::value rows = session.call("GET", base + list + "?host=" + percent_encode(host), nullptr, headers);
             for (const json::value& row : array_or_empty(rows.as_object(), collection))
-                session.call("DELETE", base + list + "/" + cell(row.as_object(), "id"), nullptr, [&] {
-                    http::Headers headers;
-                    headers.set("OpenStack-API-Version", "compute 2.53");
-                    return headers;
-                }());
+                session.call("DELETE", base + list + "/" + string_or(row.as_object(), "id"), nullptr, headers);
         } catch (const Error& error) {
             std::fprintf(stderr, "pilvi: the %s of %s are still listed: %s\n", name, host.c_str(), error.what());
         }

@@ -70,11 +70,11 @@ CONFIG_SOMETHING_NEW=1
 )");
     CHECK(answers.usable());
     CHECK(found(answers, "CONFIG_SOMETHING_NEW") == "warning 32 is not known here: nothing comes of it");
-    CHECK(found(answers, "CONFIG_CINDER_INSTALL") == "warning 15 will not be there: there is no such service");
-    CHECK(found(answers, "CONFIG_HEAT_INSTALL") == "note 16 is so: not installed");
+    CHECK(found(answers, "CONFIG_CINDER_INSTALL") == "warning 14 will not be there: there is no such service");
+    CHECK(found(answers, "CONFIG_HEAT_INSTALL") == "note 15 is so: not installed");
     CHECK(found(answers, "CONFIG_GLANCE_INSTALL").starts_with("note"));
-    CHECK(found(answers, "CONFIG_NTP_SERVERS") == "note 17 is not known here, and empty");
-    CHECK(found(answers, "CONFIG_NOVA_KS_PW").starts_with("note 23 needs nothing"));
+    CHECK(found(answers, "CONFIG_NTP_SERVERS") == "note 16 is not known here, and empty");
+    CHECK(found(answers, "CONFIG_NOVA_KS_PW").starts_with("note 22 needs nothing"));
     CHECK(found(answers, "CONFIG_KEYSTONE_DB_PW").starts_with("note"));
     CHECK(found(answers, "CONFIG_CONTROLLER_HOST").empty());
     const Deployment deployment = deployment_of(answers.values);
