@@ -23,6 +23,32 @@ std::string quoted(const std::string& shown) {
     return shown.starts_with('"') && shown.ends_with('"') && shown.size() > 1 ? "'" + shown.substr(1, shown.size() - 2) + "'" : shown;
 }
 
+// "scope/roles/0/id" for "scope.roles[0].id".
+std::string slashed(const std::string& where) {
+    std::string out;
+    for (const char c : where)
+        if (c == '.' || c == '[') out += '/';
+        else if (c != ']') out += c;
+    return out;
+}
+
+std::string_view type_name(Type type) {
+    switch (type) {
+        case Type::integer:
+            return "'integer'";
+        case Type::number:
+            return "'number'";
+        case Type::boolean:
+            return "'boolean'";
+        case Type::object:
+            return "'object'";
+        case Type::array:
+            return "'array'";
+        default:
+            return "'string'";
+    }
+}
+
 // What is wrong, in the words that the original service would use.
 [[noreturn]] void refuse(const ServiceStyle& style, std::string_view where, const json::value& value, const std::string& why) {
     const bool network = style.dialect == Dialect::network;
@@ -39,7 +65,8 @@ std::string quoted(const std::string& shown) {
         case Dialect::image:
             throw Error(Errc::bad_request, "Provided object does not match schema: " + name + ": " + shown + " " + why);
         case Dialect::identity:
-            throw Error(Errc::bad_request, "Invalid input for field '" + name + "': " + shown + " " + why);
+            throw Error(Errc::bad_request,
+                        "Invalid input for field '" + slashed(name) + "': " + (value.is_null() ? "None" : quoted(shown)) + " " + why);
     }
     throw Error(Errc::bad_request, name + " " + why);
 }
@@ -232,6 +259,7 @@ std::string schema_failure(std::string message, std::string_view where) {
 json::value validate_value(const ServiceStyle& style, const Field& field, const json::value& value, std::string_view where, Version version) {
     if (value.is_null()) {
         if (field.use & nullable || field.type == Type::any) return value;
+        if (style.dialect == Dialect::identity) refuse(style, where, value, "is not of type " + std::string(type_name(field.type)));
         refuse(style, where, value, style.dialect == Dialect::network ? "is not a valid value" : "is None, which is not allowed");
     }
     json::value out;
