@@ -249,7 +249,9 @@ std::vector<json::array> load_traits(Tx& tx, const Snapshot& snapshot, const std
     Uuids uuids;
     for (const std::size_t i : providers) uuids.push_back(snapshot.providers[i].uuid);
     const Condition c = among("provider_uuid", uuids);
-    for (const Row& row : tx.query("SELECT provider_uuid, trait FROM provider_traits" + c.where() + " ORDER BY trait", c.values))
+    for (const Row& row : tx.query("SELECT provider_uuid, trait FROM provider_traits" + c.where() +
+                                       " ORDER BY CASE WHEN trait LIKE 'CUSTOM!_%' ESCAPE '!' THEN 1 ELSE 0 END, trait",
+                                   c.values))
         if (const auto found = snapshot.by_uuid.find(row.at(0).text()); found != snapshot.by_uuid.end())
             traits[found->second].emplace_back(row.at(1).text());
     return traits;

@@ -16,7 +16,7 @@ struct FoundCandidates {
 // can serve than that, those with the most room of the first class (in a cloud of trees or sharing providers: the first by uuid) are taken.
 FoundCandidates search_candidates(Tx& tx, const CandidateRequest& request);
 
-// Trait names by provider index, of these providers.
+// Trait names by provider index, of these providers: standard ones first, as the original has them.
 std::vector<json::array> load_traits(Tx& tx, const Snapshot& snapshot, const std::vector<std::size_t>& providers);
 
 }  // namespace pilvi::placement
