@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "inspect_wire.h"
 
 namespace pilvi::image {
 namespace {
@@ -70,11 +71,7 @@ public:
         }
     }
     std::uint64_t number(std::size_t width) {
-        unsigned char bytes[8] = {};
-        read(reinterpret_cast<char*>(bytes), width);
-        std::uint64_t value = 0;
-        for (std::size_t i = width; i > 0; --i) value = value << 8 | bytes[i - 1];
-        return value;
+        return jail::decode_number(width, [this](char* into, std::size_t size) { read(into, size); });
     }
     std::string text() {
         const std::size_t size = number(2);
@@ -116,16 +113,9 @@ std::string_view known(const std::string_view (&names)[n], const std::string& sa
     throw Misbehaved{"its inspection did not end properly"};
 }
 
-std::string encoded(std::uint32_t value) {
-    std::string out;
-    for (int i = 0; i < 4; ++i) out += static_cast<char>(value >> 8 * i);
-    return out;
-}
-
 Finding converse(Worker& worker, const Source& source) {
     std::uint64_t total = 0;
-    const std::uint64_t size = source.size();
-    for (std::size_t i = 0; i < 8; ++i) worker.write(std::string(1, static_cast<char>(size >> 8 * i)));
+    worker.write(jail::encode_number(source.size(), 8));
     while (true) {
         char verb = 0;
         worker.read(&verb, 1);
@@ -134,7 +124,7 @@ Finding converse(Worker& worker, const Source& source) {
         total += wanted;
         if (verb != 'R' || wanted > jail::most_read || total > jail::most_total) throw Misbehaved{"its inspection reads too much"};
         const std::string bytes = source.read(offset, wanted);
-        worker.write(encoded(static_cast<std::uint32_t>(bytes.size())));
+        worker.write(jail::encode_number(bytes.size(), 4));
         worker.write(bytes);
     }
     Finding found;

@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "domain/inspect.h"
+#include "inspect_wire.h"
 #include "inspector.h"
 
 using namespace pilvi;
@@ -60,23 +61,13 @@ void read_all(char* into, std::size_t size) {
     }
 }
 
-std::string number(std::uint64_t value, int width) {
-    std::string out;
-    for (int i = 0; i < width; ++i) out += static_cast<char>(value >> 8 * i);
-    return out;
-}
+using image::jail::encode_number;
 
-std::uint64_t read_number(std::size_t width) {
-    unsigned char bytes[8] = {};
-    read_all(reinterpret_cast<char*>(bytes), width);
-    std::uint64_t value = 0;
-    for (std::size_t i = width; i > 0; --i) value = value << 8 | bytes[i - 1];
-    return value;
-}
+std::uint64_t read_number(std::size_t width) { return image::jail::decode_number(width, read_all); }
 
 std::string text(std::string_view value) {
     value = value.substr(0, image::jail::most_text);
-    return number(value.size(), 2) + std::string(value);
+    return encode_number(value.size(), 2) + std::string(value);
 }
 
 // The image, as the daemon hands it over.
@@ -85,7 +76,7 @@ public:
     std::uint64_t size() const override { return size_; }
     std::string read(std::uint64_t offset, std::size_t size) const override {
         if (size > image::jail::most_read) size = image::jail::most_read;
-        write_all("R" + number(offset, 8) + number(size, 4));
+        write_all("R" + encode_number(offset, 8) + encode_number(size, 4));
         const std::size_t got = read_number(4);
         if (got > size) ::_exit(failure);
         std::string out(got, 0);
@@ -104,6 +95,6 @@ int main() {
 #endif
     const image::Finding found = image::inspect(Remote());
     write_all("F" + text(found.format) + text(found.archive) + text(found.unsafe) + text(found.archive_unsafe) +
-              number(found.virtual_size.has_value(), 1) + (found.virtual_size ? number(*found.virtual_size, 8) : ""));
+              encode_number(found.virtual_size.has_value(), 1) + (found.virtual_size ? encode_number(*found.virtual_size, 8) : ""));
     ::_exit(0);
 }

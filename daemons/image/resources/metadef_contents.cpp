@@ -57,6 +57,15 @@ json::object single_view(const Content& kind, const Namespace& space, const Row&
     return out;
 }
 
+// The answer to a write: what the body left out is not shown as empty.
+json::object written_view(const Content& kind, const Namespace& space, const Row& row, const json::object& body) {
+    json::object out = single_view(kind, space, row);
+    if (kind.linked)
+        for (const std::string_view member : {"required", "properties"})
+            if (!body.contains(member)) out.erase(member);
+    return out;
+}
+
 Row row_of(Tx& tx, const Content& kind, const Namespace& space, const std::string& name) {
     auto row = tx.one("SELECT * FROM " + table_of(kind) + " WHERE namespace_id = ? AND name = ?", {space.id, name});
     if (!row) missing(kind, name, space);
@@ -77,7 +86,7 @@ Reply create(Call& call) {
         const Namespace space = visible_namespace(call, tx);
         const std::string name = string_or(body, "name");
         insert_content(tx, kind, space, name, body, now_micros());
-        return single_view(kind, space, row_of(tx, kind, space, name));
+        return written_view(kind, space, row_of(tx, kind, space, name), body);
     });
 }
 
@@ -96,7 +105,7 @@ Reply update(Call& call) {
             throw Error(Errc::conflict, "Invalid update. It would result in a duplicate metadata definition " + std::string(kind.single) +
                                             " with same name=" + name + " in namespace=" + space.name + ".");
         }
-        return single_view(kind, space, row_of(tx, kind, space, name));
+        return written_view(kind, space, row_of(tx, kind, space, name), body);
     });
 }
 
@@ -111,7 +120,7 @@ Reply show(Call& call) {
 // ?resource_type= asks by the name that the property has for that resource type.
 Reply show_property(Call& call) {
     const std::string type = call.query.get("resource_type").value_or("");
-    if (type.empty()) return show<properties>(call);
+    if (type.empty()) return show<metadef_properties>(call);
     return call.store().read([&](Tx& tx) -> Reply {
         const Namespace space = visible_namespace(call, tx);
         const std::string& name = call.arg("name");
@@ -124,7 +133,7 @@ Reply show_property(Call& call) {
             throw Error(Errc::not_found, "Property " + name.substr(0, 255) +
                                              " does not start with the expected resource type association prefix of '" +
                                              (found->at(0).is_null() ? "None" : prefix) + "'.");
-        return single_view(properties, space, row_of(tx, properties, space, name.substr(prefix.size())));
+        return single_view(metadef_properties, space, row_of(tx, metadef_properties, space, name.substr(prefix.size())));
     });
 }
 
@@ -132,6 +141,8 @@ template <const Content& kind>
 Reply list(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply {
         json::object out{{kind.plural, contents_of(tx, kind, visible_namespace(call, tx))}};
+        if (kind.keyed)
+            for (auto& member : out[kind.plural].as_object()) member.value().as_object()["name"] = member.key();
         if (kind.linked) out["schema"] = "v2/schemas/metadefs/" + std::string(kind.plural);
         return out;
     });
@@ -149,7 +160,7 @@ Reply list_tags(Call& call) {
         if (key.ends_with("_at")) select.order.push_back({"t." + key, down});
         select.order.push_back({"t.name", down});
         if (const auto marker = call.query.get("marker"); marker && !marker->empty()) {
-            row_of(tx, tags, space, *marker);
+            row_of(tx, metadef_tags, space, *marker);
             const std::string columns = key.ends_with("_at") ? "t." + key + ", t.name" : "t.name";
             start_behind(select, *tx.one("SELECT " + columns + " FROM metadef_tags t WHERE t.namespace_id = ? AND t.name = ?", {space.id, *marker}));
         }
@@ -169,8 +180,8 @@ Reply create_tag(Call& call) {
     check_metadef("tag", json::object{{"name", name}});
     return call.store().write([&](Tx& tx) -> Reply {
         const Namespace space = visible_namespace(call, tx);
-        insert_content(tx, tags, space, name, {}, now_micros());
-        return single_view(tags, space, row_of(tx, tags, space, name));
+        insert_content(tx, metadef_tags, space, name, {}, now_micros());
+        return single_view(metadef_tags, space, row_of(tx, metadef_tags, space, name));
     });
 }
 
@@ -184,7 +195,7 @@ Reply create_tags(Call& call) {
         if (asked.empty()) return;
         if (!append) tx.exec("DELETE FROM metadef_tags WHERE namespace_id = ?", {space.id});
         std::int64_t at = now_micros();
-        for (const json::value& tag : asked) insert_content(tx, tags, space, string_or(tag.get_object(), "name"), {}, at++);
+        for (const json::value& tag : asked) insert_content(tx, metadef_tags, space, string_or(tag.get_object(), "name"), {}, at++);
     });
     return json::object{{"tags", asked}};
 }
@@ -232,25 +243,25 @@ constexpr Route writing(std::string_view method, std::string_view path, std::str
 }
 
 constexpr Route table[] = {
-    reading(objects_path, "get_metadef_objects", list<objects>),
-    reading(object_path, "get_metadef_object", show<objects>),
-    writing("POST", objects_path, "add_metadef_object", create<objects>, 201),
-    writing("PUT", object_path, "modify_metadef_object", update<objects>, 200),
-    writing("DELETE", object_path, "delete_metadef_object", remove<objects>, 204, false),
-    writing("DELETE", objects_path, "delete_metadef_namespace", remove_all<objects>, 204, false),
-    reading(properties_path, "get_metadef_properties", list<properties>),
+    reading(objects_path, "get_metadef_objects", list<metadef_objects>),
+    reading(object_path, "get_metadef_object", show<metadef_objects>),
+    writing("POST", objects_path, "add_metadef_object", create<metadef_objects>, 201),
+    writing("PUT", object_path, "modify_metadef_object", update<metadef_objects>, 200),
+    writing("DELETE", object_path, "delete_metadef_object", remove<metadef_objects>, 204, false),
+    writing("DELETE", objects_path, "delete_metadef_namespace", remove_all<metadef_objects>, 204, false),
+    reading(properties_path, "get_metadef_properties", list<metadef_properties>),
     reading(property_path, "get_metadef_property", show_property),
-    writing("POST", properties_path, "add_metadef_property", create<properties>, 201),
-    writing("PUT", property_path, "modify_metadef_property", update<properties>, 200),
-    writing("DELETE", property_path, "remove_metadef_property", remove<properties>, 204, false),
-    writing("DELETE", properties_path, "delete_metadef_namespace", remove_all<properties>, 204, false),
+    writing("POST", properties_path, "add_metadef_property", create<metadef_properties>, 201),
+    writing("PUT", property_path, "modify_metadef_property", update<metadef_properties>, 200),
+    writing("DELETE", property_path, "remove_metadef_property", remove<metadef_properties>, 204, false),
+    writing("DELETE", properties_path, "delete_metadef_namespace", remove_all<metadef_properties>, 204, false),
     reading(tags_path, "get_metadef_tags", list_tags),
-    reading(tag_path, "get_metadef_tag", show<tags>),
+    reading(tag_path, "get_metadef_tag", show<metadef_tags>),
     writing("POST", tags_path, "add_metadef_tags", create_tags, 201),
     writing("POST", tag_path, "add_metadef_tag", create_tag, 201, false),
-    writing("PUT", tag_path, "modify_metadef_tag", update<tags>, 200),
-    writing("DELETE", tag_path, "delete_metadef_tag", remove<tags>, 204, false),
-    writing("DELETE", tags_path, "delete_metadef_tags", remove_all<tags>, 204, false),
+    writing("PUT", tag_path, "modify_metadef_tag", update<metadef_tags>, 200),
+    writing("DELETE", tag_path, "delete_metadef_tag", remove<metadef_tags>, 204, false),
+    writing("DELETE", tags_path, "delete_metadef_tags", remove_all<metadef_tags>, 204, false),
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace

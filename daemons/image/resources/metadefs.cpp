@@ -137,8 +137,8 @@ void insert_contents(Tx& tx, const Namespace& space, const json::object& body) {
     std::int64_t at = space.created_at;
     for (const json::value& item : array_or_empty(body, "resource_type_associations")) associate(tx, space, item.get_object(), at++);
     for (const auto& property : object_or_empty(body, "properties"))
-        insert_content(tx, properties, space, std::string(property.key()), property.value().get_object(), at++);
-    for (const Content* kind : {&objects, &tags})
+        insert_content(tx, metadef_properties, space, std::string(property.key()), property.value().get_object(), at++);
+    for (const Content* kind : {&metadef_objects, &metadef_tags})
         for (const json::value& item : array_or_empty(body, kind->plural))
             insert_content(tx, *kind, space, string_or(item.get_object(), "name"), item.get_object(), at++);
 }
@@ -200,10 +200,10 @@ Reply show(Call& call) {
         const Namespace space = visible_namespace(call, tx);
         json::object out = view(space);
         if (Members found = associations_of(tx, {space.id}); !found.empty()) out["resource_type_associations"] = std::move(found.begin()->second);
-        if (json::value found = contents_of(tx, objects, space); !found.get_array().empty()) out["objects"] = std::move(found);
-        if (json::value found = contents_of(tx, properties, space); !found.get_object().empty()) out["properties"] = std::move(found);
+        if (json::value found = contents_of(tx, metadef_objects, space); !found.get_array().empty()) out["objects"] = std::move(found);
+        if (json::value found = contents_of(tx, metadef_properties, space); !found.get_object().empty()) out["properties"] = std::move(found);
         json::array names;
-        const json::value all_tags = contents_of(tx, tags, space);
+        const json::value all_tags = contents_of(tx, metadef_tags, space);
         for (const json::value& tag : all_tags.get_array()) names.push_back(json::object{{"name", tag.get_object().at("name")}});
         if (!names.empty()) out["tags"] = std::move(names);
         if (const auto type = call.query.get("resource_type"); type && !type->empty()) add_prefix(out, *type);

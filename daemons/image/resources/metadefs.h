@@ -29,9 +29,9 @@ struct Content {
     bool timed = true;                // shown with created_at and updated_at
     bool keyed = false;               // lists are {name: thing}
 };
-constexpr Content objects{.single = "object", .plural = "objects", .linked = true};
-constexpr Content properties{.single = "property", .plural = "properties", .timed = false, .keyed = true};
-constexpr Content tags{.single = "tag", .plural = "tags"};
+constexpr Content metadef_objects{.single = "object", .plural = "objects", .linked = true};
+constexpr Content metadef_properties{.single = "property", .plural = "properties", .timed = false, .keyed = true};
+constexpr Content metadef_tags{.single = "tag", .plural = "tags"};
 
 // Adds a thing from a valid body; Error(conflict) where there is one of that name.
 void insert_content(Tx& tx, const Content& kind, const Namespace& space, const std::string& name, const json::object& body, std::int64_t at);
