@@ -44,6 +44,7 @@ public:
             user(name);
             grant(name, "project", projects_["service"], "admin");
             grant(name, "project", projects_["service"], "service");
+            if (name == "glance") grant(name, "system", "system", "reader");  // reads every project's limits
         }
         region();
         for (const auto& [type, url] : plan_.endpoints) service(type, url);

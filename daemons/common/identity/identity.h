@@ -61,7 +61,7 @@ struct SessionOptions {
     std::string auth_url;  // http://127.0.0.1:5000/v3
     std::string username;
     Secret password;
-    std::string project = "service";
+    std::string project = "service";  // "": the token is for the system
     std::string domain = "Default";
     std::string region = "RegionOne";
     std::string interface = "internal";

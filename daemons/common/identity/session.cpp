@@ -48,11 +48,13 @@ struct Session::Impl {
 
 json::value Session::Impl::body() const {
     const json::object domain{{"name", options.domain}};
+    const json::object scope = options.project.empty() ? json::object{{"system", {{"all", true}}}}
+                                                       : json::object{{"project", {{"name", options.project}, {"domain", domain}}}};
     return {{"auth",
              {{"identity",
                {{"methods", json::array{"password"}},
                 {"password", {{"user", {{"name", options.username}, {"domain", domain}, {"password", options.password.reveal()}}}}}}},
-              {"scope", {{"project", {{"name", options.project}, {"domain", domain}}}}}}}};
+              {"scope", scope}}}};
 }
 
 void Session::Impl::fetch() {
