@@ -209,8 +209,8 @@ http::Response error_response(const ServiceStyle& style, const Error& error, std
             break;
     }
     if (status == 401) {
-        // The middleware in front of the original services answers this one, the same everywhere.
-        if (style.dialect != Dialect::identity)
+        // The middleware in front of the original services answers this one, the same everywhere but for image's markup.
+        if (style.dialect != Dialect::identity && style.dialect != Dialect::image)
             body = {{"error", {{"code", 401}, {"title", "Unauthorized"}, {"message", "The request you have made requires authentication."}}}};
         response.headers.set("WWW-Authenticate", "Keystone uri=\"/v3\"");
     }
