@@ -1,6 +1,9 @@
 #include "cache.h"
 
+#include <filesystem>
+
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/time.h"
 #include "locations.h"
 #include "log/log.h"
@@ -11,12 +14,16 @@ constexpr std::size_t piece = 1u << 20;
 }
 
 Cache::Cache(Store& store, const App& app, const std::string& directory, std::uint64_t most)
-    : store_(store), app_(app), copies_(make_file_store(directory, {.sync = false})), most_(most) {
+    : store_(store),
+      app_(app),
+      copies_((std::filesystem::remove_all(directory + "/incoming"), make_file_store(directory, {.sync = false}))),
+      most_(most) {
     std::set<std::string> known;
     store_.read([&](Tx& tx) {
         for (const Row& row : tx.query("SELECT image_id FROM cached_images WHERE cached = 1")) known.insert(copies_->location_of(row.at(0).text()));
     });
-    copies_->remove_orphans(known);
+    for (const std::string& location : copies_->locations())
+        if (!known.contains(location)) copies_->remove(location);
     thread_ = std::thread([this] { work(); });
 }
 
@@ -129,7 +136,7 @@ void Cache::copy(const std::string& image_id) {
     const auto data = image ? open_data(app_, *image) : std::nullopt;
     if (!data) throw Error(Errc::not_found, "it has no data");
     make_room(data->size);
-    const auto upload = copies_->begin(image_id);
+    const auto upload = copies_->begin(image_id, new_hex_id());
     const OpenedSource source(*data);
     for (std::uint64_t at = 0; at < data->size;) {
         const std::string bytes = source.read(at, piece);

@@ -14,6 +14,7 @@ namespace pilvi::image {
 class Cache;
 class Importer;
 class LimitSource;
+class Worker;
 
 struct App {
     const Stores& stores;
@@ -21,6 +22,7 @@ struct App {
     bool need_signature = false;                                      // see refusal()
     std::function<Finding(const Source&)> inspect = &image::inspect;  // the daemon has it in a jail
     bool show_locations = false, show_direct_url = false;             // in what images look like to callers
+    Worker* worker = nullptr;                                         // this daemon; always there
     LimitSource* limits = nullptr;                                    // nullptr: nothing is limited
     ImageStore* staging = nullptr;                                    // data on its way to an import
     Importer* importer = nullptr;                                     // with staging: imports work
@@ -32,12 +34,11 @@ extern const std::span<const Setting> settings;
 api::ServiceSpec service_spec();
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app);
 
+// The stores and the staging area of the configuration. Throw Error(bad_request), Error(unavailable).
+Stores configured_stores(const Config& config);
+std::unique_ptr<ImageStore> configured_staging(const Config& config);
 // The settings under fetch. as rules; throws Error(bad_request) naming the one that is wrong.
 FetchRules fetch_rules(const Config& config);
-
-// After a crash: uploads and imports that were cut off end, their images go back to queued, and data that belongs to no image goes. Before the service
-// starts. `staging` may be nullptr.
-void recover(Store& store, const Stores& stores, ImageStore* staging = nullptr);
 
 // Tables of the resource files.
 extern const std::span<const api::Route> image_routes, list_routes, data_routes, member_routes, tag_routes, action_routes, document_routes,

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "ingest.h"
+#include "journal.h"
 #include "locations.h"
 #include "resources/tasks.h"
 #include "log/log.h"
@@ -98,8 +99,9 @@ void Importer::work() {
 
 void Importer::run(const ImportJob& job) {
     try {
+        Download download;
         try {
-            import(job);
+            import(job, download);
             finish(job);
         } catch (const Error& e) {
             log::warning("import by task " + job.task_id + " failed: " + e.message() + "; the image can be imported again",
@@ -111,7 +113,7 @@ void Importer::run(const ImportJob& job) {
     }
 }
 
-void Importer::import(const ImportJob& job) {
+void Importer::import(const ImportJob& job, Download& download) {
     const bool started = store_.write([&](Tx& tx) {
         return tx.exec("UPDATE tasks SET status = 'processing', updated_at = ? WHERE id = ? AND status = 'pending'", {now_micros(), job.task_id}) ==
                1;
@@ -119,7 +121,7 @@ void Importer::import(const ImportJob& job) {
     if (!started) throw Error(Errc::conflict, "The task has ended before it began");
     Opened data;
     try {
-        data = prepare(job);
+        data = prepare(job, download);
     } catch (const Error&) {  // no store gets it
         store_.write([&](Tx& tx) {
             if (tx.one("SELECT 1 FROM images WHERE id = ?", {job.image_id})) change_store_list(tx, job.image_id, failed_key, job.stores, true);
@@ -135,14 +137,14 @@ void Importer::import(const ImportJob& job) {
 }
 
 // What goes into the stores.
-Opened Importer::prepare(const ImportJob& job) {
+Opened Importer::prepare(const ImportJob& job, Download& download) {
     if (job.method == "copy-image") {
         const auto image = store_.read([&](Tx& tx) { return find_image(tx, job.image_id); });
         auto data = image ? open_data(app_, *image) : std::nullopt;
         if (!data) throw Error(Errc::not_found, "There is no data to copy");
         return std::move(*data);
     }
-    Imported imported = job.method == "web-download" ? fetch_to_staging(job) : staged(job);
+    Imported imported = job.method == "web-download" ? fetch_to_staging(job, download) : staged(job);
     check_contents(imported);
     run_plugins(job, imported);
     return std::move(imported.data);
@@ -156,20 +158,22 @@ Imported Importer::staged(const ImportJob& job) {
     return {std::move(*data), location, image->disk_format.value_or(""), image->container_format.value_or("")};
 }
 
-Imported Importer::fetch_to_staging(const ImportJob& job) {
-    const auto upload = app_.staging->begin(job.image_id);
+Imported Importer::fetch_to_staging(const ImportJob& job, Download& download) {
+    download = std::make_unique<Intake>(store_, app_, std::string(staging_area), job.image_id, "");
+    store_.write([&](Tx& tx) { download->announce(tx); });
+    Upload& upload = download->upload();
     std::uint64_t got = 0;
     fetcher_.get(
         job.uri,
         [&](std::string_view bytes) {
             if (got + bytes.size() > app_.size_cap)
                 throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(app_.size_cap) + " bytes");
-            upload->append(bytes.data(), bytes.size());
+            upload.append(bytes.data(), bytes.size());
             if (got / tell_every != (got + bytes.size()) / tell_every) progress(job, got);
             got += bytes.size();
         },
         0, cancel_fd_);
-    upload->commit();
+    download->commit();
     return staged(job);
 }
 
@@ -182,18 +186,19 @@ void Importer::check_contents(const Imported& imported) {
 bool Importer::copy_to_store(const ImportJob& job, const Opened& data, const std::string& name, bool activate) {
     const NamedStore* named = app_.stores.find(name);
     try {
-        const auto upload = named->store->begin(job.image_id);
+        Intake intake(store_, app_, named->name, job.image_id, "");
+        store_.write([&](Tx& tx) { intake.announce(tx); });
         OpenedReader reader(data, [&](std::uint64_t bytes) { progress(job, bytes); });
-        const Ingested got = ingest(reader, *upload, app_.size_cap);
+        const Ingested got = ingest(reader, intake.upload(), app_.size_cap);
         std::optional<std::int64_t> virtual_size;
-        if (const auto found = app_.inspect(*upload).virtual_size; found && *found <= std::uint64_t{1} << 62)
+        if (const auto found = app_.inspect(intake.upload()).virtual_size; found && *found <= std::uint64_t{1} << 62)
             virtual_size = static_cast<std::int64_t>(*found);
-        const Location location{.url = upload->commit(), .store = name};
+        const Location location = intake.commit();
         const bool there = store_.write([&](Tx& tx) {
             const bool copy = job.method == "copy-image";
             const auto image = tx.one("SELECT os_hash_value FROM images WHERE id = ? AND (status = ? OR status = 'active')",
                                       {job.image_id, copy ? "active" : "importing"});
-            if (!image) return false;
+            if (!image || !is_running(tx, job.task_id)) return false;
             if (copy && !image->at(0).is_null() && image->at(0).text() != got.sha512)
                 throw Error(Errc::conflict, "The data is not what the image's hash says");
             insert_location(tx, job.image_id, location);
@@ -204,10 +209,10 @@ bool Importer::copy_to_store(const ImportJob& job, const Opened& data, const std
                     {static_cast<std::int64_t>(got.size), virtual_size, got.md5, got.sha512, now_micros(), activate ? "active" : "importing",
                      job.image_id});
             change_store_list(tx, job.image_id, importing_key, {name}, false);
+            if (!intake.settle(tx)) throw Error(Errc::gone, "The import was taken for lost");
             return true;
         });
         if (there) return true;
-        remove_data(app_, {location}, job.image_id);
         throw Error(Errc::gone, "Image has been deleted, aborting import.");
     } catch (const Error& e) {
         const bool gone = e.code() == Errc::gone;
@@ -230,34 +235,31 @@ void Importer::progress(const ImportJob& job, std::uint64_t bytes) {
     });
 }
 
-void Importer::clean_staging(const ImportJob& job) const {
-    if (job.method != "copy-image") app_.staging->remove(app_.staging->location_of(job.image_id));
-}
-
 void Importer::finish(const ImportJob& job) {
-    clean_staging(job);
+    std::vector<Location> removed;
+    if (job.method == "glance-direct") removed.push_back(staged_location(app_, job.image_id));
     store_.write([&](Tx& tx) {
+        if (!is_running(tx, job.task_id)) return;
+        note_removals(tx, app_, job.image_id, removed);
         tx.exec("UPDATE tasks SET status = 'success', result = ?, message = '', updated_at = ?, expires_at = ? WHERE id = ?",
                 {to_text(json::object{{"image_id", job.image_id}}), now_micros(), now_micros() + task_lifetime, job.task_id});
     });
+    remove_noted(store_, app_, removed);
 }
 
 // The image is as it was before the import, but for what the task says.
 void Importer::fail(const ImportJob& job, const std::string& why) {
-    clean_staging(job);
     std::vector<Location> removed;
     store_.write([&](Tx& tx) {
         removed.clear();
+        if (!is_running(tx, job.task_id)) return;
         const auto image = find_image(tx, job.image_id);
         if (image) {
             change_store_list(tx, job.image_id, importing_key, job.stores, false);
             if (image->status == "importing") {
                 removed = image->locations;
                 replace_locations(tx, job.image_id, {});
-                tx.exec(
-                    "UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL, checksum = NULL, os_hash_algo = NULL, os_hash_value = "
-                    "NULL, updated_at = ? WHERE id = ?",
-                    {now_micros(), job.image_id});
+                requeue(tx, job.image_id, "importing");
             } else if (job.method == "copy-image" && job.all_must_succeed) {
                 std::vector<Location> kept;
                 for (const Location& location : image->locations)
@@ -265,9 +267,11 @@ void Importer::fail(const ImportJob& job, const std::string& why) {
                 replace_locations(tx, job.image_id, kept);
             }
         }
+        if (job.method == "glance-direct") removed.push_back(staged_location(app_, job.image_id));
+        note_removals(tx, app_, job.image_id, removed);
         end_task(tx, job.task_id, why);
     });
-    remove_data(app_, removed, job.image_id);
+    remove_noted(store_, app_, removed);
 }
 
 }  // namespace pilvi::image

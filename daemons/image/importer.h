@@ -15,6 +15,8 @@
 
 namespace pilvi::image {
 
+class Intake;
+
 struct ImportOptions {
     std::vector<std::string> methods = {"glance-direct", "web-download", "copy-image"};
     int workers = 2;
@@ -56,9 +58,11 @@ public:
 private:
     void work();
     void run(const ImportJob& job);
-    void import(const ImportJob& job);
-    Opened prepare(const ImportJob& job);
-    Imported fetch_to_staging(const ImportJob& job);
+    // Downloads for the import, which live as long as it.
+    using Download = std::unique_ptr<Intake>;
+    void import(const ImportJob& job, Download& download);
+    Opened prepare(const ImportJob& job, Download& download);
+    Imported fetch_to_staging(const ImportJob& job, Download& download);
     Imported staged(const ImportJob& job);
     void check_contents(const Imported& imported);
     void run_plugins(const ImportJob& job, Imported& imported);
@@ -69,7 +73,6 @@ private:
     void finish(const ImportJob& job);
     void fail(const ImportJob& job, const std::string& why);
     void progress(const ImportJob& job, std::uint64_t bytes);
-    void clean_staging(const ImportJob& job) const;
 
     Store& store_;
     const App& app_;
@@ -84,6 +87,11 @@ private:
     int cancel_fd_;
     std::vector<std::thread> threads_;
 };
+
+// An image that may be imported into now becomes importing, with a task: of type api_image_import, whose input's import_req is `request`; the job is
+// submitted. copy-image: stores that have the data are left out where `all`, and refused otherwise; nothing happens where none is left. Throws
+// Error(conflict), Error(bad_request).
+void begin_import(api::Call& call, ImportJob job, const json::value& request = json::object(), bool all = false);
 
 // Comma-separated store names in a property of an image: os_glance_importing_to_stores, os_glance_failed_import.
 constexpr std::string_view importing_key = "os_glance_importing_to_stores", failed_key = "os_glance_failed_import";

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/time.h"
 #include "log/log.h"
 
 namespace pilvi::image {
@@ -185,18 +186,6 @@ std::optional<Opened> open_data(const App& app, const Image& image) {
     return std::nullopt;
 }
 
-void remove_data(const App& app, const std::vector<Location>& locations, const std::string& image_id) {
-    for (const Location& location : locations) {
-        const NamedStore* named = app.stores.find(location.store);
-        if (!named || !named->store->writable()) continue;
-        try {
-            named->store->remove(location.url);
-        } catch (const Error& e) {
-            log::warning(e.message() + "; the data goes at the next start", {{"IMAGE_ID", image_id}});
-        }
-    }
-}
-
 void change_locations(const api::Call& call, Image& image, const Change& change, std::vector<Location>& removed) {
     const App& app = call.app<App>();
     const json::object target{{"project_id", image.owner.value_or("")}, {"visibility", image.visibility}};
@@ -212,6 +201,22 @@ void change_locations(const api::Call& call, Image& image, const Change& change,
             call.enforce("delete_image_location", target);
             return remove(app, image, change, removed);
     }
+}
+
+void set_web_location(api::Call& call, const std::string& id, const std::string& url) {
+    const Location location = location_from(call.app<App>(), json::object{{"url", url}, {"metadata", json::object()}});
+    std::optional<std::int64_t> size;
+    try {
+        if (const auto data = call.app<App>().stores.find(location.store)->store->open(url)) size = static_cast<std::int64_t>(data->size);
+    } catch (const Error& e) {
+        if (e.code() == Errc::bad_request) throw;  // not to be read at all; otherwise only not now
+    }
+    call.store().write([&](Tx& tx) {
+        if (tx.exec("UPDATE images SET status = 'active', size = ?, updated_at = ? WHERE id = ? AND status = 'queued'", {size, now_micros(), id}) !=
+            1)
+            refuse(Errc::conflict, "Image status transition from a status other than queued to active is not allowed");
+        insert_location(tx, id, location);
+    });
 }
 
 std::map<std::string, std::int64_t> sizes_of_new_locations(const App& app, const std::vector<Change>& changes) {

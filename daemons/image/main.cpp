@@ -1,6 +1,7 @@
 // pilvi-image: Image API v2.
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <optional>
 
 #include "cache.h"
@@ -10,11 +11,24 @@
 #include "inspector.h"
 #include "pilvi_image_schema.h"
 #include "quotas.h"
+#include "recover.h"
 #include "service/service.h"
+#include "unknown_data.h"
+#include "worker.h"
 
 using namespace pilvi;
 
 constexpr api::PolicyTools policy{"image", &image::service_spec};
+
+// unknown-data: a line for each, its store and its location.
+int print_unknown_data(const Config& config, const std::vector<std::string>&) {
+    const auto store = Store::open(config.text("database.url"), image::migrations());
+    const image::Stores stores = image::configured_stores(config);
+    const auto staging = image::configured_staging(config);
+    for (const image::Location& location : image::unknown_data(*store, stores, staging.get()))
+        std::printf("%s\t%s\n", location.store.c_str(), location.url.c_str());
+    return 0;
+}
 
 int main(int argc, char** argv) {
     ::umask(0027);
@@ -25,25 +39,30 @@ int main(int argc, char** argv) {
     const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), image::migrations());
-        const image::Stores stores(config.list("store.enabled"), config.text("store.default"),
-                                   {.sync = config.boolean("store.sync"), .fetch = image::fetch_rules(config)});
-        const auto staging = image::make_file_store(config.text("import.staging"), {.sync = config.boolean("store.sync")});
-        image::recover(*store, stores, staging.get());
+        const image::Stores stores = image::configured_stores(config);
+        const auto staging = image::configured_staging(config);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
         const image::JailedInspector inspector(image::inspector_beside_this_program());
-        image::IdentityLimits limits(session, config.text("identity.url"));
+        SessionOptions for_system = session_options(config);
+        for_system.project.clear();
+        Session system_session(for_system);
+        image::IdentityLimits limits(system_session, config.text("identity.url"));
+        image::Worker worker(*store, config.text("import.staging") + "/workers");
         image::App app{.stores = stores,
                        .size_cap = static_cast<std::uint64_t>(config.integer("store.size_cap")),
                        .need_signature = config.boolean("store.need_signature"),
                        .inspect = [&](const image::Source& source) { return inspector.inspect(source); },
                        .show_locations = config.boolean("store.show_locations"),
                        .show_direct_url = config.boolean("store.show_direct_url"),
+                       .worker = &worker,
                        .limits = config.boolean("quota.enabled") ? &limits : nullptr,
                        .staging = staging.get()};
+        image::recover(*store, app);
         SystemCommandRunner runner;
         image::Importer importer(*store, app, image::fetch_rules(config), runner, image::import_options(config));
         app.importer = &importer;
+        const image::Keeper keeper(*store, app);
         std::optional<image::Cache> cache;
         if (const std::string directory = config.text("cache.directory"); !directory.empty())
             app.cache = &cache.emplace(*store, app, directory, static_cast<std::uint64_t>(config.integer("cache.size")));
@@ -52,5 +71,7 @@ int main(int argc, char** argv) {
         daemon.serve(*service);
         daemon.run();
     };
-    return daemon_main(argc, argv, spec, serve, policy.commands());
+    std::vector<Subcommand> commands = policy.commands();
+    commands.push_back({"unknown-data", print_unknown_data});
+    return daemon_main(argc, argv, spec, serve, commands);
 }

@@ -168,6 +168,13 @@ bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string
     return tx.exec("UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ?", {to, now_micros(), id, from}) == 1;
 }
 
+bool requeue(Tx& tx, std::string_view id, std::string_view from) {
+    return tx.exec(
+               "UPDATE images SET status = 'queued', size = NULL, virtual_size = NULL, checksum = NULL, os_hash_algo = NULL, os_hash_value = NULL, "
+               "updated_at = ? WHERE id = ? AND status = ?",
+               {now_micros(), id, from}) == 1;
+}
+
 void insert_location(Tx& tx, const std::string& image_id, const Location& location) {
     const std::int64_t last = tx.scalar("SELECT MAX(position) FROM image_locations WHERE image_id = ?", {image_id}).optional_integer().value_or(-1);
     tx.insert("image_locations", {{"id", new_uuid()},

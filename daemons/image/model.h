@@ -49,6 +49,8 @@ void insert_image(Tx& tx, const Image& image);
 void save_image(Tx& tx, const Image& image);
 // status `from` -> `to` with updated_at; false where the image is gone or in another status.
 bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string_view to);
+// `from` -> queued, without what its data was.
+bool requeue(Tx& tx, std::string_view id, std::string_view from);
 
 // Locations are their own: save_image() does not write them.
 void insert_location(Tx& tx, const std::string& image_id, const Location& location);

@@ -24,6 +24,7 @@ public:
 // From the identity service, as the daemon's own user; kept for some seconds.
 class IdentityLimits final : public LimitSource {
 public:
+    // The session's token is for the system: others see the limits of their own project only.
     IdentityLimits(Session& session, std::string identity_url);
     QuotaLimits limits(const std::string& project_id) override;
 

@@ -63,16 +63,35 @@ constexpr auto all_settings = with_api_settings(
 
 const std::span<const Setting> settings = all_settings;
 
+namespace {
+// Every operation of the Image API is for tokens of a project. Source: Image API policy reference.
+std::vector<api::Route> all_routes() {
+    std::vector<api::Route> all;
+    for (const auto& routes : {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes, metadef_routes,
+                               metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes})
+        for (api::Route route : routes) {
+            route.scopes = api::project_scope;
+            all.push_back(route);
+        }
+    return all;
+}
+}  // namespace
+
 api::ServiceSpec service_spec() {
-    return {.style = style,
-            .resources = {},
-            .routes = {document_routes, list_routes, image_routes, data_routes, action_routes, member_routes, tag_routes, metadef_routes,
-                       metadef_content_routes, import_routes, task_routes, v1_routes, cache_routes},
-            .rules = {rules_beside_routes}};
+    static const std::vector<api::Route> routes = all_routes();
+    return {.style = style, .resources = {}, .routes = {routes}, .rules = {rules_beside_routes}};
 }
 
 std::unique_ptr<api::Service> make_service(Store& store, Authenticator& authenticator, metrics::Registry& metrics, App& app) {
     return std::make_unique<api::Service>(service_spec(), store, authenticator, metrics, &app);
+}
+
+Stores configured_stores(const Config& config) {
+    return Stores(config.list("store.enabled"), config.text("store.default"), {.sync = config.boolean("store.sync"), .fetch = fetch_rules(config)});
+}
+
+std::unique_ptr<ImageStore> configured_staging(const Config& config) {
+    return make_file_store(config.text("import.staging"), {.sync = config.boolean("store.sync")});
 }
 
 ImportOptions import_options(const Config& config) {

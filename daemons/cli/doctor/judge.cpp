@@ -29,6 +29,9 @@ public:
         if (cloud_.compute && cloud_.placement) allocations();
         for (const std::string& path : node_.stale_parts)
             leak("image part", path, "an image's fetch left it and nobody has written to it for an hour", "rm " + path);
+        for (const auto& [store, location] : node_.unknown_image_data)
+            leak("image data", location, "the store " + store + " has it, and the image service's database does not know it",
+                 "remove it, unless the database was restored and the data is newer than that");
         return std::move(findings_);
     }
 

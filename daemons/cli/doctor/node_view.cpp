@@ -80,6 +80,14 @@ void look_at_files(const NodePlaces& places, NodeView& view) {
     }
 }
 
+// Where the image service runs, by its own word.
+void look_at_image_data(CommandRunner& runner, const NodePlaces& places, NodeView& view) {
+    if (!executable(places.image_program.c_str()) || !fs::exists(places.state + "/image")) return;
+    for (const std::string& line : lines(ask(runner, view, {places.image_program, "unknown-data"})))
+        if (const std::size_t tab = line.find('\t'); tab != std::string::npos)
+            view.unknown_image_data.emplace_back(line.substr(0, tab), line.substr(tab + 1));
+}
+
 void look_at_switch(CommandRunner& runner, const NodePlaces& places, NodeView& view) {
     if (!executable(ovs_vsctl)) return;
     view.has_switch = true;
@@ -210,6 +218,7 @@ NodeView look_at_node(CommandRunner& runner, const NodePlaces& places) {
     look_at_units(runner, view);
     look_at_libvirt(runner, places, view);
     look_at_files(places, view);
+    look_at_image_data(runner, places, view);
     look_at_switch(runner, places, view);
     look_at_network(runner, view);
     look_at_processes(places, view);

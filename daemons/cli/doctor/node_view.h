@@ -48,6 +48,7 @@ struct NodeView {
     std::vector<std::string> instance_directories;  // names in instances/
     std::string instances_path;
     std::vector<std::string> stale_parts;  // *.part in _base that nobody has written to for an hour
+    std::vector<std::pair<std::string, std::string>> unknown_image_data;  // store and location, as the image daemon tells
     std::vector<SwitchPort> ports;
     std::map<std::string, std::string> fail_modes;  // by bridge
     std::vector<FlowOnNode> flows;
@@ -61,6 +62,7 @@ struct NodePlaces {
     std::string state = "/var/lib/pilvi";
     std::string libvirt_uri = "qemu:///system";
     std::string proc = "/proc";
+    std::string image_program = "/usr/libexec/pilvi/pilvi-image";
     std::vector<std::string> bridges = {"br-int", "br-tun", "br-ex"};
 };
 

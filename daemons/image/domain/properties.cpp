@@ -61,6 +61,7 @@ constexpr Property table[] = {
     {.name = "self", .type = "string", .description = "An image self url", .read_only = true},
     {.name = "file", .type = "string", .description = "An image file url", .read_only = true},
     {.name = "schema", .type = "string", .description = "An image schema url", .read_only = true},
+    {.name = "stores", .type = "string", .description = "Stores that have the image data", .read_only = true},
     {.name = "locations", .type = "array", .description = "A set of URLs to access the image file kept in external store"},
 };
 
@@ -101,11 +102,10 @@ json::object property_document(const Property& p) {
     if (p.longest > 0) out["maxLength"] = p.longest;
     if (p.name == "id") out["pattern"] = uuid_pattern;
     if (p.type == "array")
-        out["items"] = p.name == "tags"
-                           ? json::object{{"type", "string"}, {"maxLength", 255}}
-                           : json::object{{"type", "object"},
-                                          {"required", json::array{"url", "metadata"}},
-                                          {"properties", {{"url", {{"type", "string"}, {"maxLength", 255}}}, {"metadata", {{"type", "object"}}}}}};
+        out["items"] = p.name == "tags" ? json::object{{"type", "string"}, {"maxLength", 255}}
+                                        : json::object{{"type", "object"},
+                                                       {"required", json::array{"url", "metadata"}},
+                                                       {"properties", locations_schema().at("items").at("properties")}};
     if (!p.values.empty()) {
         json::array values;
         if (p.nullable) values.push_back(nullptr);

@@ -7,6 +7,7 @@
 #include "cache.h"
 #include "image.h"
 #include "ingest.h"
+#include "journal.h"
 #include "locations.h"
 #include "quotas.h"
 #include "resources/data.h"
@@ -26,7 +27,7 @@ constexpr std::uint64_t body_limit = std::uint64_t{1} << 44;  // App::size_cap i
 }
 
 // queued -> saving: from here on the image is this request's.
-Image begin_saving(Call& call, const std::string& id) {
+Image begin_saving(Call& call, const std::string& id, Intake& intake) {
     return call.store().write([&](Tx& tx) {
         const Image image = visible_image(call, tx, id);
         std::vector<std::string> missing;
@@ -37,11 +38,13 @@ Image begin_saving(Call& call, const std::string& id) {
             throw Error(Errc::bad_request,
                         (missing.size() == 1 ? "Property " : "Properties ") + join(missing, ", ") + " must be set prior to saving data.");
         if (!move_status(tx, id, "queued", "saving")) bad_transition(image.status, "saving");
+        intake.announce(tx);
         return image;
     });
 }
 
-void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding, const Location& location) {
+void finish_saving(Call& call, const std::string& id, const Ingested& data, const Finding& finding, Intake& intake) {
+    const Location location = intake.commit();
     const bool active = call.store().write([&](Tx& tx) {
         std::optional<std::int64_t> virtual_size;
         if (finding.virtual_size && *finding.virtual_size <= std::uint64_t{1} << 62) virtual_size = static_cast<std::int64_t>(*finding.virtual_size);
@@ -52,10 +55,9 @@ void finish_saving(Call& call, const std::string& id, const Ingested& data, cons
                 "WHERE id = ? AND status = 'saving'",
                 {static_cast<std::int64_t>(data.size), virtual_size, data.md5, data.sha512, now_micros(), id}) == 1;
         if (done) insert_location(tx, id, location);
-        return done;
+        return done && intake.settle(tx);
     });
     if (active) return;
-    remove_data(call.app<App>(), {location}, id);
     throw Error(
         Errc::gone,
         "Image " + id + " could not be found after upload. The image may have been deleted during the upload, cleaning up the chunks uploaded.");
@@ -80,26 +82,13 @@ void expect_bytes(const Call& call) {
         throw Error(Errc::unsupported_media, "Invalid content type " + std::string(type.empty() ? "None" : type.substr(0, 100)));
 }
 
-void receive(Call& call, const Image& image) {
+void receive(Call& call, const Image& image, Intake& intake) {
     const App& app = call.app<App>();
-    const NamedStore& store = asked_store(call);
-    const std::unique_ptr<Upload> upload = store.store->begin(image.id);
-    const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
-    const Finding finding = app.inspect(*upload);
+    const Ingested data = ingest(*call.request.stream, intake.upload(), app.size_cap);
+    const Finding finding = app.inspect(intake.upload());
     if (const std::string why = refusal(finding, *image.disk_format, *image.container_format, app.need_signature); !why.empty())
         throw Error(Errc::unsupported_media, why);
-    finish_saving(call, image.id, data, finding, {.url = upload->commit(), .store = store.name});
-}
-
-// `status` is given up for queued; the error that was the reason goes on.
-void back_to_queued(Call& call, const std::string& id, std::string_view status) {
-    try {
-        call.store().write([&](Tx& tx) {
-            if (move_status(tx, id, status, "queued")) tx.exec("UPDATE images SET size = NULL WHERE id = ?", {id});
-        });
-    } catch (const std::exception& e) {
-        log::error("image stays in " + std::string(status) + ": " + e.what() + "; it goes back to queued at the next start", {{"IMAGE_ID", id}});
-    }
+    finish_saving(call, image.id, data, finding, intake);
 }
 
 Reply upload(Call& call) {
@@ -115,27 +104,21 @@ Reply stage(Call& call) {
     if (!app.staging) throw Error(Errc::not_found, "Imports are not supported at this site.");
     enforce_quota(call, Quota::stage_total, announced_size(call));
     const std::string& id = call.arg("image_id");
+    Intake intake(call.store(), app, std::string(staging_area), id, "uploading");
     call.store().write([&](Tx& tx) {
         const Image image = visible_image(call, tx, id);
         if (image.status != "queued" || !move_status(tx, id, "queued", "uploading")) bad_transition(image.status, "uploading");
+        intake.announce(tx);
     });
-    try {
-        enforce_quota(call, Quota::count_uploading, 0);
-        const std::unique_ptr<Upload> upload = app.staging->begin(id);
-        const Ingested data = ingest(*call.request.stream, *upload, app.size_cap);
-        const std::string location = upload->commit();
-        const bool there = call.store().write([&](Tx& tx) {
-            return tx.exec("UPDATE images SET size = ?, updated_at = ? WHERE id = ? AND status = 'uploading'",
-                           {static_cast<std::int64_t>(data.size), now_micros(), id}) == 1;
-        });
-        if (!there) {
-            app.staging->remove(location);
-            throw Error(Errc::gone, "Image " + id + " could not be found after staging. It may have been deleted meanwhile.");
-        }
-    } catch (...) {
-        back_to_queued(call, id, "uploading");
-        throw;
-    }
+    enforce_quota(call, Quota::count_uploading, 0);
+    const Ingested data = ingest(*call.request.stream, intake.upload(), app.size_cap);
+    intake.commit();
+    const bool there = call.store().write([&](Tx& tx) {
+        return tx.exec("UPDATE images SET size = ?, updated_at = ? WHERE id = ? AND status = 'uploading'",
+                       {static_cast<std::int64_t>(data.size), now_micros(), id}) == 1 &&
+               intake.settle(tx);
+    });
+    if (!there) throw Error(Errc::gone, "Image " + id + " could not be found after staging. It may have been deleted meanwhile.");
     return {};
 }
 
@@ -148,10 +131,26 @@ struct Range {
                 "Invalid Range '" + std::string(text.substr(0, 100)) + "' for image of " + std::to_string(image.size.value_or(0)) + " bytes");
 }
 
+// "bytes FIRST-LAST/SIZE", which the Image API has always taken in requests too.
+std::optional<Range> content_range(const Call& call, const Image& image, std::uint64_t size) {
+    const std::string_view text = trim(call.request.headers.get("Content-Range"));
+    if (text.empty()) return std::nullopt;
+    const std::size_t dash = text.find('-'), slash = text.find('/');
+    if (!text.starts_with("bytes ") || dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) bad_range(image, text);
+    const auto first = parse_integer(text.substr(6, dash - 6)), last = parse_integer(text.substr(dash + 1, slash - dash - 1));
+    if (!first || !last || *first < 0 || *last < *first || static_cast<std::uint64_t>(*first) >= size) bad_range(image, text);
+    const std::string_view whole = text.substr(slash + 1);
+    if (whole == "*" ? static_cast<std::uint64_t>(*last) >= size : !parse_integer(whole)) bad_range(image, text);
+    const auto begin = static_cast<std::uint64_t>(*first);
+    return Range{begin, std::min(static_cast<std::uint64_t>(*last) + 1, size) - begin};
+}
+
 // One range of RFC 9110 §14; nullopt: the whole. Several ranges are refused, as the original does.
 std::optional<Range> asked_range(const Call& call, const Image& image, std::uint64_t size) {
     const std::string_view text = trim(call.request.headers.get("Range"));
-    if (text.empty()) return std::nullopt;
+    if (text.empty()) return content_range(call, image, size);
+    if (text.find(',') != std::string_view::npos)
+        throw Error(Errc::bad_request, "Requests with multiple ranges are not supported. You may make multiple single-range requests instead.");
     const std::size_t dash = text.find('-');
     if (!text.starts_with("bytes=") || dash == std::string_view::npos) bad_range(image, text);
     const std::string_view from = trim(text.substr(6, dash - 6)), to = trim(text.substr(dash + 1));
@@ -237,16 +236,11 @@ static_assert(api::sound(std::span<const Route>(action_table)));
 }  // namespace
 
 void upload_body(Call& call, const std::string& id) {
-    asked_store(call);
+    Intake intake(call.store(), call.app<App>(), asked_store(call).name, id, "saving");
     enforce_quota(call, Quota::size_total, announced_size(call));
-    const Image image = begin_saving(call, id);
-    try {
-        enforce_quota(call, Quota::count_uploading, 0);
-        receive(call, image);
-    } catch (...) {
-        back_to_queued(call, image.id, "saving");
-        throw;
-    }
+    const Image image = begin_saving(call, id, intake);
+    enforce_quota(call, Quota::count_uploading, 0);
+    receive(call, image, intake);
 }
 
 Reply data_reply(Call& call, const Image& image) {

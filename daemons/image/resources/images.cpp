@@ -8,6 +8,7 @@
 #include "cache.h"
 #include "image.h"
 #include "importer.h"
+#include "journal.h"
 #include "locations.h"
 #include "model.h"
 #include "quotas.h"
@@ -25,11 +26,11 @@ Image image_from(const json::object& body) {
     for (const auto& member : body) {
         const std::string name(member.key());
         const Property* p = find_property(name);
+        if (p) validate(name, member.value());
         if (p && p->read_only) throw Error(Errc::forbidden, "Attribute '" + name + "' is read-only.");
-        if (name == "stores") throw Error(Errc::forbidden, "Attribute 'stores' is read-only.");
         if (name == "locations") throw Error(Errc::forbidden, "Attribute 'locations' is reserved.");
         refuse_reserved(name);
-        validate(name, member.value());
+        if (!p) validate(name, member.value());
         if (name == "id") image.id = lower(str(member.value().get_string()));
         else assign(image, name, member.value());
     }
@@ -99,7 +100,6 @@ Reply update(Call& call) {
     const std::vector<Change> changes = parse_patch(call.raw, patch_dialect_is_old(call));
     const auto sizes = sizes_of_new_locations(call.app<App>(), changes);
     std::vector<Location> removed;
-    std::string id;
     Reply reply = call.store().write([&](Tx& tx) -> Reply {
         removed.clear();
         Image image = visible_image(call, tx, call.arg("image_id"));
@@ -113,10 +113,10 @@ Reply update(Call& call) {
         check_limits(image);
         if (!changes.empty()) save_image(tx, image);
         if (located) save_locations(tx, image, sizes);
-        id = image.id;
+        note_removals(tx, call.app<App>(), image.id, removed);
         return view(call, *find_image(tx, image.id));
     });
-    remove_data(call.app<App>(), removed, id);
+    remove_noted(call.store(), call.app<App>(), removed);
     return reply;
 }
 
@@ -182,6 +182,7 @@ void create_image(Call& call, Image& image) {
 }
 
 void remove_image(Call& call, const std::string& id) {
+    const App& app = call.app<App>();
     std::vector<Location> locations;
     call.store().write([&](Tx& tx) {
         Image image = visible_image(call, tx, id, "Failed to find image {} to delete");
@@ -191,10 +192,10 @@ void remove_image(Call& call, const std::string& id) {
         tx.exec("DELETE FROM images WHERE id = ?", {image.id});
         tx.insert("deleted_images", {{"id", image.id}, {"deleted_at", now_micros()}});
         locations = std::move(image.locations);
+        if (image.status == "uploading" || image.status == "importing") locations.push_back(staged_location(app, image.id));
+        note_removals(tx, app, image.id, locations);
     });
-    const App& app = call.app<App>();
-    remove_data(app, locations, id);
-    if (app.staging) app.staging->remove(app.staging->location_of(id));
+    remove_noted(call.store(), app, locations);
     if (app.cache) app.cache->remove(id);
 }
 

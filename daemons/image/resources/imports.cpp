@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "importer.h"
+#include "journal.h"
 #include "locations.h"
 #include "quotas.h"
 #include "resources/tasks.h"
@@ -120,23 +121,7 @@ Reply import(Call& call) {
         }
     }
     enforce_quotas(call, job, seen);
-    const std::vector<std::string> asked = job.stores;
-    call.store().write([&](Tx& tx) {
-        job.stores = asked;
-        const Image image = visible_image(call, tx, job.image_id);
-        check_state(image, job);
-        if (has_active_task(tx, image.id)) refuse(Errc::conflict, "Image has active task");
-        if (job.method == "copy-image") leave_out_present(image, job, boolean_or(call.raw.get_object(), "all_stores"));
-        if (job.stores.empty()) return;
-        json::array stores;
-        for (const std::string& name : job.stores) stores.push_back(json::value(name));
-        job.task_id = insert_task(call, tx, "api_image_import", image.id,
-                                  json::object{{"image_id", image.id}, {"import_req", call.raw}, {"backend", std::move(stores)}});
-        change_store_list(tx, image.id, importing_key, job.stores, true);
-        change_store_list(tx, image.id, failed_key, job.stores, false);
-        if (job.method != "copy-image") move_status(tx, image.id, image.status, "importing");
-    });
-    if (!job.stores.empty()) importer->submit(std::move(job));
+    begin_import(call, std::move(job), call.raw, boolean_or(call.raw.get_object(), "all_stores"));
     return {};
 }
 
@@ -159,8 +144,9 @@ Reply delete_from_store(Call& call) {
         image.locations.erase(found);
         replace_locations(tx, image.id, image.locations);
         tx.exec("UPDATE images SET updated_at = ? WHERE id = ?", {now_micros(), image.id});
+        note_removals(tx, app, image.id, {removed});
     });
-    remove_data(app, {removed}, id);
+    remove_noted(call.store(), app, {removed});
     return {};
 }
 
@@ -187,6 +173,26 @@ constexpr Route table[] = {
 };
 static_assert(api::sound(std::span<const Route>(table)));
 }  // namespace
+
+void begin_import(Call& call, ImportJob job, const json::value& request, bool all) {
+    const std::vector<std::string> asked = job.stores;
+    call.store().write([&](Tx& tx) {
+        job.stores = asked;
+        const Image image = visible_image(call, tx, job.image_id);
+        check_state(image, job);
+        if (has_active_task(tx, image.id)) refuse(Errc::conflict, "Image has active task");
+        if (job.method == "copy-image") leave_out_present(image, job, all);
+        if (job.stores.empty()) return;
+        json::array stores;
+        for (const std::string& name : job.stores) stores.push_back(json::value(name));
+        job.task_id = insert_task(call, tx, "api_image_import", image.id,
+                                  json::object{{"image_id", image.id}, {"import_req", request}, {"backend", std::move(stores)}});
+        change_store_list(tx, image.id, importing_key, job.stores, true);
+        change_store_list(tx, image.id, failed_key, job.stores, false);
+        if (job.method != "copy-image") move_status(tx, image.id, image.status, "importing");
+    });
+    if (!job.stores.empty()) call.app<App>().importer->submit(std::move(job));
+}
 
 const std::span<const Route> import_routes = table;
 

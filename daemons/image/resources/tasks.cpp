@@ -12,6 +12,7 @@
 #include "importer.h"
 #include "resources/paging.h"
 #include "rules.h"
+#include "worker.h"
 
 namespace pilvi::image {
 namespace {
@@ -203,6 +204,7 @@ std::string insert_task(const Call& call, Tx& tx, std::string_view type, const s
                         {"request_id", call.who.request_id},
                         {"input", to_text(input)},
                         {"message", ""},
+                        {"worker", call.app<App>().worker->id()},
                         {"created_at", now},
                         {"updated_at", now}});
     return id;
@@ -211,6 +213,10 @@ std::string insert_task(const Call& call, Tx& tx, std::string_view type, const s
 void end_task(Tx& tx, const std::string& id, const std::string& why) {
     const Micros now = now_micros();
     tx.exec("UPDATE tasks SET status = 'failure', message = ?, updated_at = ?, expires_at = ? WHERE id = ?", {why, now, now + task_lifetime, id});
+}
+
+bool is_running(Tx& tx, const std::string& id) {
+    return tx.one("SELECT 1 FROM tasks WHERE id = ? AND (status = 'pending' OR status = 'processing')", {id}).has_value();
 }
 
 bool has_active_task(Tx& tx, const std::string& image_id) {

@@ -11,6 +11,8 @@ constexpr std::int64_t task_lifetime = 48LL * 3600 * 1'000'000;  // microseconds
 
 // A pending task of the caller's project. Returns its id.
 std::string insert_task(const api::Call& call, Tx& tx, std::string_view type, const std::string& image_id, const json::object& input);
+// Whether nobody has ended the task.
+bool is_running(Tx& tx, const std::string& id);
 // As failed, with the reason.
 void end_task(Tx& tx, const std::string& id, const std::string& why);
 // Whether a task for the image has not ended.

@@ -89,8 +89,27 @@ public:
     std::string location_of(const std::string& id) const override { return std::string(scheme) + directory_ + "/" + id; }
     std::vector<std::pair<std::string, std::string>> properties() const override { return {{"data_dir", directory_}}; }
 
-    std::unique_ptr<Upload> begin(const std::string& id) override {
-        return std::make_unique<FileUpload>(directory_ + "/incoming/" + id + "." + new_hex_id(), directory_ + "/" + id, sync_);
+    std::unique_ptr<Upload> begin(const std::string& id, const std::string& token) override {
+        return std::make_unique<FileUpload>(directory_ + "/incoming/" + id + "." + token, directory_ + "/" + id, sync_);
+    }
+    // The unfinished file first: without it, its writer has nothing to rename.
+    void abandon(const std::string& id, const std::string& token, bool keep) override {
+        if (token.empty()) {
+            std::error_code failed;
+            for (const auto& entry : std::filesystem::directory_iterator(directory_ + "/incoming", failed))
+                if (const std::string name = entry.path().filename().string(); name == id || name.starts_with(id + "."))
+                    remove_file(entry.path().string());
+        } else {
+            remove_file(directory_ + "/incoming/" + id + "." + token);
+        }
+        if (!keep) remove_file(directory_ + "/" + id);
+    }
+    std::vector<std::string> locations() const override {
+        std::vector<std::string> out;
+        std::error_code failed;
+        for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
+            if (const std::string name = entry.path().filename().string(); is_uuid_like(name)) out.push_back(location_of(name));
+        return out;
     }
     std::optional<Opened> open(const std::string& location) override {
         const std::string path = path_of(location);
@@ -105,22 +124,12 @@ public:
         ::posix_fadvise(out.fd.get(), 0, 0, POSIX_FADV_SEQUENTIAL);
         return out;
     }
-    void remove(const std::string& location) override {
-        const std::string path = path_of(location);
-        if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("cannot remove " + path);
-    }
-    std::size_t remove_orphans(const std::set<std::string>& known) override {
-        std::size_t removed = 0;
-        std::error_code failed;
-        for (const auto& entry : std::filesystem::directory_iterator(directory_ + "/incoming", failed))
-            removed += ::unlink(entry.path().c_str()) == 0;
-        for (const auto& entry : std::filesystem::directory_iterator(directory_, failed))
-            if (const std::string name = entry.path().filename().string(); is_uuid_like(name) && !known.contains(location_of(name)))
-                removed += ::unlink(entry.path().c_str()) == 0;
-        return removed;
-    }
+    void remove(const std::string& location) override { remove_file(path_of(location)); }
 
 private:
+    static void remove_file(const std::string& path) {
+        if (::unlink(path.c_str()) != 0 && errno != ENOENT) fail("cannot remove " + path);
+    }
     // Only files that this store has written: no other directory, no name but an id.
     std::string path_of(const std::string& location) const {
         const std::size_t slash = location.rfind('/');

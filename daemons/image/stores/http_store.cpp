@@ -70,8 +70,11 @@ public:
     std::string_view type() const override { return "http"; }
     bool writable() const override { return false; }
     std::string location_of(const std::string&) const override { return {}; }
-    std::size_t remove_orphans(const std::set<std::string>&) override { return 0; }
-    std::unique_ptr<Upload> begin(const std::string&) override { throw Error(Errc::bad_request, "The store takes no data: it is read-only"); }
+    std::vector<std::string> locations() const override { return {}; }
+    void abandon(const std::string&, const std::string&, bool) override {}
+    std::unique_ptr<Upload> begin(const std::string&, const std::string&) override {
+        throw Error(Errc::bad_request, "The store takes no data: it is read-only");
+    }
     // What others keep is not removed.
     void remove(const std::string& location) override { fetcher_.check(location); }
 

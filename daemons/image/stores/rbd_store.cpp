@@ -205,14 +205,15 @@ struct Reader {
         if (!doomed) return;
         try {
             remove_image(pool, name);
-        } catch (const std::exception&) {  // stays as an orphan, which the next start removes
+        } catch (const std::exception&) {  // stays, and is reported as data that nobody knows
         }
     }
 };
 
 class RbdUpload final : public Upload {
 public:
-    RbdUpload(PoolPtr pool, std::string id) : pool_(std::move(pool)), id_(std::move(id)), name_(std::string(incoming) + id_ + "." + new_hex_id()) {
+    RbdUpload(PoolPtr pool, std::string id, const std::string& token)
+        : pool_(std::move(pool)), id_(std::move(id)), name_(std::string(incoming) + id_ + "." + token) {
         int order = object_order;
         check("cannot create an RBD image",
               pool_->library.create_image(pool_->context, name_.c_str(), first_size, RBD_FEATURE_LAYERING, &order, 0, 0));
@@ -226,7 +227,7 @@ public:
         image_.reset();
         try {
             if (!committed_) remove_image(pool_, name_);
-        } catch (const std::exception&) {  // the next start removes it
+        } catch (const std::exception&) {  // whoever abandons the upload removes it
         }
     }
     std::uint64_t size() const override { return size_; }
@@ -273,7 +274,23 @@ public:
     std::string_view type() const override { return "rbd"; }
     std::string location_of(const std::string& id) const override { return "rbd://" + pool_->fsid + "/" + pool_->name + "/" + id + "/" + snapshot; }
     std::vector<std::pair<std::string, std::string>> properties() const override { return {{"pool", pool_->name}}; }
-    std::unique_ptr<Upload> begin(const std::string& id) override { return std::make_unique<RbdUpload>(pool_, id); }
+    std::unique_ptr<Upload> begin(const std::string& id, const std::string& token) override { return std::make_unique<RbdUpload>(pool_, id, token); }
+    // The unfinished image first: without it, its writer has nothing to rename.
+    void abandon(const std::string& id, const std::string& token, bool keep) override {
+        const std::string prefix = std::string(incoming) + id + ".";
+        if (!token.empty()) remove_image(pool_, prefix + token);
+        else
+            for (const std::string& name : names())
+                if (name.starts_with(prefix)) remove_image(pool_, name);
+        if (!keep && is_own(id)) remove_image(pool_, id);
+    }
+    // Other programs may keep images in the pool: only those that are marked as written here.
+    std::vector<std::string> locations() const override {
+        std::vector<std::string> out;
+        for (const std::string& name : names())
+            if (is_uuid_like(name) && is_own(name)) out.push_back(location_of(name));
+        return out;
+    }
 
     std::optional<Opened> open(const std::string& location) override {
         const std::string id = id_of(location);
@@ -301,16 +318,6 @@ public:
             }
         }
         remove_image(pool_, id);
-    }
-    std::size_t remove_orphans(const std::set<std::string>& known) override {
-        std::size_t removed = 0;
-        for (const std::string& name : names()) {
-            // Other programs may keep images in the pool: only those that are marked as written here.
-            if (!name.starts_with(incoming) && (!is_uuid_like(name) || known.contains(location_of(name)) || !is_own(name))) continue;
-            remove_image(pool_, name);
-            ++removed;
-        }
-        return removed;
     }
 
 private:

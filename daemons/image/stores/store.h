@@ -5,7 +5,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,13 +41,17 @@ public:
     virtual bool writable() const { return true; }
     // New data for the image `id`; data that the store already has for it stays until commit() replaces it. Throws Error(unavailable), or
     // Error(bad_request) where the store is read-only.
-    virtual std::unique_ptr<Upload> begin(const std::string& id) = 0;
+    // `token` is the upload's own: letters and digits.
+    virtual std::unique_ptr<Upload> begin(const std::string& id, const std::string& token) = 0;
+    // The upload `token` ("": all that are at the image) can no more be committed, and nothing of it stays; unless `keep`, nor what it has committed.
+    // Whatever is there not. Throws Error(unavailable) where that cannot be had now.
+    virtual void abandon(const std::string& id, const std::string& token, bool keep = false) = 0;
     // nullopt where there is no data at the location. Throws Error(bad_request) on a location that is not this store's, Error(unavailable).
     virtual std::optional<Opened> open(const std::string& location) = 0;
     // No error where nothing is there. Throws as open() does.
     virtual void remove(const std::string& location) = 0;
-    // Removes unfinished uploads and the data of locations that are not in `known`; returns how many. For the start, when nothing is in work.
-    virtual std::size_t remove_orphans(const std::set<std::string>& known) = 0;
+    // Of all committed data that is there, written by this kind of store.
+    virtual std::vector<std::string> locations() const = 0;
     // The location that data of the image `id` has here; "" where the store does not choose it.
     virtual std::string location_of(const std::string& id) const = 0;
     // Properties for GET /v2/info/stores/detail: "data_dir", "pool", ...

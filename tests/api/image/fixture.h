@@ -3,6 +3,7 @@
 #include "image/image.h"
 #include "image/importer.h"
 #include "image/quotas.h"
+#include "image/worker.h"
 #include "pilvi_image_schema.h"
 #include "support/cases.h"
 #include "support/database.h"
@@ -20,7 +21,8 @@ struct ImageService {
     std::unique_ptr<Store> store = Store::open(database_url(directory), image::migrations());
     image::Stores stores;
     std::unique_ptr<image::ImageStore> staging = image::make_file_store(directory / "staging", {.sync = false});
-    image::App app{.stores = stores, .size_cap = 64u << 20, .staging = staging.get()};
+    image::Worker worker{*store, directory / "workers"};
+    image::App app{.stores = stores, .size_cap = 64u << 20, .worker = &worker, .staging = staging.get()};
     SystemCommandRunner runner;
     image::Importer importer;
     Callers callers;

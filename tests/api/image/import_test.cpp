@@ -230,39 +230,6 @@ TEST_CASE("plugins: what unpacks to more than an image may have is given up") {
     CHECK(s.files("staging") == 0);
 }
 
-TEST_CASE("what a crash leaves behind goes at the next start") {
-    Served s;
-    const std::string importing = s.create(), staged = s.create(), cut = s.create(), kept = s.create();
-    s.stage(importing, "data");
-    s.stage(staged, "data");
-    s.upload(kept, "data");
-    s.store->write([&](Tx& tx) {
-        tx.exec("UPDATE images SET status = 'importing' WHERE id = ?", {importing});
-        tx.exec("UPDATE images SET status = 'uploading' WHERE id = ?", {cut});
-        tx.insert("tasks", {{"id", "3f0c0a62-0000-4000-8000-00000000dead"},
-                            {"type", "api_image_import"},
-                            {"status", "processing"},
-                            {"image_id", importing},
-                            {"input", "{}"},
-                            {"message", ""},
-                            {"created_at", 1},
-                            {"updated_at", 1}});
-    });
-    std::ofstream(s.directory / "second/3f0c0a62-0000-4000-8000-00000000beef") << "half a copy";
-    image::recover(*s.store, s.stores, s.staging.get());
-    CHECK(s.show(importing).at("status") == "queued");
-    CHECK(s.show(cut).at("status") == "queued");
-    CHECK(s.show(staged).at("status") == "uploading");
-    CHECK(s.show(kept).at("status") == "active");
-    CHECK(s.files("staging") == 1);
-    CHECK(s.files("second") == 0);
-    CHECK(s.files() == 1);
-    CHECK(text_of(s.task(importing), "status") == "failure");
-    CHECK(text_of(s.task(importing), "message").find("ended in the middle") != std::string::npos);
-    CHECK(s.import(staged, direct).status == 202);
-    CHECK(s.show(staged).at("status") == "active");
-}
-
 TEST_CASE("tasks") {
     Web web;
     Served s({}, Web::rules());

@@ -17,10 +17,12 @@ TEST_CASE("who may do what") {
     make("member", R"({"visibility": "community"})", "community");
     s.cases.run({.method = "POST", .path = "/v2/images/${shared}/members", .token = "member", .body = R"({"member": "${other_project}"})"});
     const Cases::Row rows[] = {
-        {.method = "GET", .path = "/v2/images", .answers = "none:401 admin:200 member:200 reader:200 other:200 service:200"},
-        {.method = "POST", .path = "/v2/images", .body = "{}", .answers = "none:401 admin:201 member:201 reader:403 other:201"},
+        {.method = "GET", .path = "/v2/images", .answers = "none:401 admin:200 member:200 reader:200 other:200 service:200 system:403"},
+        {.method = "POST", .path = "/v2/images", .body = "{}", .answers = "system:403 none:401 admin:201 member:201 reader:403 other:201"},
         {.method = "POST", .path = "/v2/images", .body = R"({"visibility": "public"})", .answers = "admin:201 member:403 manager:403 service:201"},
-        {.method = "GET", .path = "/v2/images/${own}", .answers = "none:401 admin:200 member:200 reader:200 manager:200 other:404 service:200"},
+        {.method = "GET",
+         .path = "/v2/images/${own}",
+         .answers = "system:404 none:401 admin:200 member:200 reader:200 manager:200 other:404 service:200"},
         {.method = "GET", .path = "/v2/images/${shared}", .answers = "admin:200 member:200 other:200 service:200"},
         {.method = "GET", .path = "/v2/images/${public}", .answers = "admin:200 member:200 reader:200 other:200"},
         {.method = "GET", .path = "/v2/images/${community}", .answers = "admin:200 member:200 reader:200 other:200"},

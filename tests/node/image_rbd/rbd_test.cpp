@@ -31,7 +31,7 @@ std::string rbd(std::vector<std::string> arguments) {
 }
 
 std::string upload(ImageStore& to, const std::string& name, const std::string& content) {
-    const auto data = to.begin(name);
+    const auto data = to.begin(name, "whole");
     for (std::size_t at = 0; at < content.size(); at += 1'000'000)
         data->append(content.data() + at, std::min<std::size_t>(1'000'000, content.size() - at));
     CHECK(data->size() == content.size());
@@ -84,7 +84,7 @@ TEST_CASE("data goes in and comes out, beyond the first size, with the snapshot 
 
 TEST_CASE("an upload that is given up leaves nothing; a reader reads to the end although the image is deleted") {
     const auto images = store();
-    images->begin(id)->append("half", 4);
+    images->begin(id, "cut")->append("half", 4);
     CHECK(rbd({"ls"}).empty());
     const std::string bytes = content(3'000'000, 3), location = upload(*images, id, bytes);
     {
@@ -106,15 +106,18 @@ TEST_CASE("an image with clones is in use") {
     CHECK(rbd({"ls"}).empty());
 }
 
-TEST_CASE("orphans: what this store has written and nobody knows goes, images of others in the pool stay") {
+TEST_CASE("an abandoned upload goes with what it has committed; images of others in the pool stay") {
     const auto images = store();
     const std::string known = upload(*images, id, "known");
-    upload(*images, other, "orphan");
-    rbd({"create", "--size", "1M", "incoming." + id + ".cut-off"});
+    rbd({"create", "--size", "1M", "incoming." + other + ".cut"});
     rbd({"create", "--size", "1M", "33333333-2222-3333-4444-555555555555"});
-    CHECK(images->remove_orphans({known}) == 2);
+    CHECK(images->locations() == std::vector<std::string>{known});
+    images->abandon(other, "cut");
+    images->abandon("33333333-2222-3333-4444-555555555555", "cut");
+    images->abandon(id, "", true);
     CHECK(rbd({"ls"}) == id + "\n33333333-2222-3333-4444-555555555555\n");
-    images->remove(known);
+    images->abandon(id, "cut");
+    CHECK(rbd({"ls"}) == "33333333-2222-3333-4444-555555555555\n");
     rbd({"rm", "--no-progress", "33333333-2222-3333-4444-555555555555"});
 }
 

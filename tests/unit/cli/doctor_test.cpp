@@ -118,6 +118,10 @@ TEST_CASE("each kind of leak is reported") {
         node.stale_parts.push_back("/b/x.part");
         check_one(node, cloud, "image part", "/b/x.part");
     }
+    SUBCASE("data of no image") {
+        node.unknown_image_data.emplace_back("local", "file:///s/" + nobody);
+        check_one(node, cloud, "image data", "file:///s/" + nobody);
+    }
 }
 
 TEST_CASE("each kind of problem is reported") {

@@ -163,6 +163,6 @@ TEST_CASE("the read-only store: sizes, offsets with and without a server's range
     }
     CHECK_FALSE(store->open(s.url("/missing")));
     CHECK_THROWS_AS(store->open("file:///etc/passwd"), Error);
-    CHECK_THROWS_AS(store->begin("x"), Error);
+    CHECK_THROWS_AS(store->begin("x", "y"), Error);
     CHECK_FALSE(store->writable());
 }

@@ -47,7 +47,7 @@ TEST_CASE("sizes around the blocks: content and digests are right") {
         std::string content(size, 0);
         std::minstd_rand random(static_cast<unsigned>(size));
         for (char& c : content) c = static_cast<char>(random());
-        const auto upload = store->begin(id);
+        const auto upload = store->begin(id, "one");
         Body body(content);
         const image::Ingested got = image::ingest(body, *upload, 1u << 30);
         CHECK(got.size == size);
@@ -63,7 +63,7 @@ TEST_CASE("bytes that are handed over in pieces give the same as a body") {
     const auto store = image::make_file_store(directory / "store", {.sync = false});
     const std::string content(3'333'333, 'p');
     for (const std::size_t piece : {1'000u, 1u << 20, 2'500'000u}) {
-        const auto upload = store->begin(id);
+        const auto upload = store->begin(id, "one");
         image::Ingest into(*upload, content.size());
         for (std::size_t at = 0; at < content.size(); at += piece) into.add(std::string_view(content).substr(at, piece));
         const image::Ingested got = into.finish();
@@ -73,7 +73,7 @@ TEST_CASE("bytes that are handed over in pieces give the same as a body") {
         upload->commit();
         CHECK(read_file(directory / ("store/" + id), 64u << 20) == content);
     }
-    const auto upload = store->begin(id);
+    const auto upload = store->begin(id, "one");
     image::Ingest over(*upload, 10);
     over.add("eleven byte");
     CHECK_THROWS_AS(over.finish(), Error);
@@ -83,7 +83,7 @@ TEST_CASE("limit and cut-off leave nothing") {
     testing::TempDir directory;
     const auto store = image::make_file_store(directory / "store", {});
     for (const bool cut : {false, true}) {
-        const auto upload = store->begin(id);
+        const auto upload = store->begin(id, "one");
         Body body(std::string(5u << 20, 'x'), cut ? 3u << 20 : std::string::npos);
         CHECK_THROWS_AS(image::ingest(body, *upload, 4u << 20), Error);
     }
@@ -91,16 +91,29 @@ TEST_CASE("limit and cut-off leave nothing") {
     CHECK_FALSE(store->open(store->location_of(id)));
 }
 
-TEST_CASE("orphans go, known files and foreign names stay; readers keep what they have open") {
+TEST_CASE("an abandoned upload cannot be committed, and takes with it what it has committed") {
     testing::TempDir directory;
     const auto store = image::make_file_store(directory / "store", {.sync = false});
-    const std::string other = "99999999-2222-3333-4444-555555555555";
+    const auto cut = store->begin(id, "cut"), other = store->begin(id, "other");
+    cut->append("half", 4);
+    store->abandon(id, "cut");
+    CHECK_THROWS_AS(cut->commit(), Error);
+    CHECK(other->commit() == store->location_of(id));
+    store->abandon(id, "cut", true);
+    CHECK(store->open(store->location_of(id)));
+    store->abandon(id, "other");
+    CHECK_FALSE(store->open(store->location_of(id)));
+    write_file(directory / ("store/incoming/" + id + ".converted"), "a program's");
+    store->abandon(id, "");
+    CHECK(std::filesystem::is_empty(directory / "store/incoming"));
+}
+
+TEST_CASE("what is there is listed but foreign names; readers keep what they have open") {
+    testing::TempDir directory;
+    const auto store = image::make_file_store(directory / "store", {.sync = false});
     write_file(directory / ("store/" + id), "kept");
-    write_file(directory / ("store/" + other), "orphan");
-    write_file(directory / ("store/incoming/" + other + ".x"), "half");
     write_file(directory / "store/README", "the operator's");
-    CHECK(store->remove_orphans({store->location_of(id)}) == 2);
-    CHECK(std::filesystem::exists(directory / "store/README"));
+    CHECK(store->locations() == std::vector<std::string>{store->location_of(id)});
     const auto opened = store->open(store->location_of(id));
     REQUIRE(opened);
     CHECK(opened->size == 4);
