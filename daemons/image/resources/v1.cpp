@@ -8,6 +8,8 @@
 #include "base/time.h"
 #include "domain/properties.h"
 #include "image.h"
+#include "importer.h"
+#include "locations.h"
 #include "resources/data.h"
 #include "resources/paging.h"
 #include "rules.h"
@@ -32,7 +34,7 @@ json::object attributes(const Image& i) {
     out["size"] = i.size.value_or(0);
     out["virtual_size"] = i.virtual_size ? json::value(*i.virtual_size) : json::value(nullptr);
     out["checksum"] = text_or_null(i.checksum);
-    out["status"] = i.status;
+    out["status"] = i.status == "uploading" || i.status == "importing" ? "saving" : i.status;
     out["is_public"] = i.visibility == "public";
     out["min_disk"] = i.min_disk;
     out["min_ram"] = i.min_ram;
@@ -96,9 +98,16 @@ json::value value_of(const Property& known, const std::string& name, const std::
     return json::value(*number);
 }
 
-// What the headers say about an image, applied to it. Returns the names of the properties among them.
-std::set<std::string> apply_headers(const Call& call, Image& image, bool creating) {
-    std::set<std::string> properties;
+// What the headers say beside the image's attributes.
+struct Asked {
+    std::set<std::string> properties;  // names of those that the request sets
+    std::string location, copy_from;   // URLs: where the data is and stays, or where it is fetched from
+    bool elsewhere() const { return !location.empty() || !copy_from.empty(); }
+};
+
+// What the headers say about an image, applied to it.
+Asked apply_headers(const Call& call, Image& image, bool creating) {
+    Asked asked;
     for (const auto& [header, text] : call.request.headers.items()) {
         const std::string key = lower(header);
         if (key.starts_with(property)) {
@@ -108,7 +117,7 @@ std::set<std::string> apply_headers(const Call& call, Image& image, bool creatin
             if (find_property(name)) throw Error(Errc::bad_request, "'" + name + "' is an attribute, not a property");
             validate(name, json::value(text));
             image.properties[name] = text;
-            properties.insert(name);
+            asked.properties.insert(name);
         } else if (key.starts_with(meta)) {
             std::string name = key.substr(meta.size());
             std::replace(name.begin(), name.end(), '-', '_');
@@ -120,8 +129,10 @@ std::set<std::string> apply_headers(const Call& call, Image& image, bool creatin
                 }
                 continue;
             }
-            if (name == "location" || name == "copy_from")
-                throw Error(Errc::bad_request, "Images from other places are made by an import of the Image API v2");
+            if (name == "location" || name == "copy_from") {
+                (name == "location" ? asked.location : asked.copy_from) = text;
+                continue;
+            }
             if (name == "store" || name == "size" || name == "checksum") continue;  // of the data, which tells itself
             if (name == "id" && creating) {
                 validate(name, json::value(text));
@@ -137,9 +148,11 @@ std::set<std::string> apply_headers(const Call& call, Image& image, bool creatin
             const json::value value = value_of(*known, name, text);
             validate(name, value);
             assign(image, name, value);
+        } else if (key == "x-glance-api-copy-from") {
+            asked.copy_from = text;
         }
     }
-    return properties;
+    return asked;
 }
 
 bool has_body(const Call& call) {
@@ -152,6 +165,34 @@ void expect_bytes(const Call& call) {
         throw Error(Errc::bad_request, "Content-Type must be application/octet-stream");
 }
 
+// Before anything is written: one source of data at most, which may be read.
+void check_source(const Call& call, const Asked& asked, bool body, const Image& image) {
+    if (body + !asked.location.empty() + !asked.copy_from.empty() > 1)
+        throw Error(Errc::bad_request, "Image data comes from one of the body, a location and copy_from");
+    if (!asked.elsewhere()) return;
+    if (!image.disk_format || !image.container_format)
+        throw Error(Errc::bad_request, "disk_format and container_format must be set before an image has data");
+    if (!asked.location.empty()) call.enforce("set_image_location", json::object{{"project_id", image.owner.value_or("")}});
+    const Importer* importer = call.app<App>().importer;
+    if (!importer) throw Error(Errc::bad_request, "External sources are not supported at this site.");
+    try {
+        importer->fetcher().check(asked.elsewhere() && asked.location.empty() ? asked.copy_from : asked.location);
+    } catch (const Error& e) {
+        throw Error(Errc::bad_request, "External sources are not supported: " + e.message());
+    }
+}
+
+// Data that is elsewhere, for the queued image `id`.
+void take_source(Call& call, const Asked& asked, const std::string& id) {
+    if (!asked.location.empty()) set_web_location(call, id, asked.location);
+    if (asked.copy_from.empty()) return;
+    begin_import(call, {.image_id = id,
+                        .method = "web-download",
+                        .uri = asked.copy_from,
+                        .stores = {call.app<App>().stores.preferred().name},
+                        .roles = call.who.roles});
+}
+
 Reply whole(Call& call, const std::string& id) {
     Reply reply = call.store().read([&](Tx& tx) -> Reply { return json::object{{"image", detail(visible_image(call, tx, id))}}; });
     reply.headers.set("Location", call.base_url() + "/v1/images/" + id);
@@ -161,17 +202,17 @@ Reply whole(Call& call, const std::string& id) {
 Reply create(Call& call) {
     Image image;
     if (!call.who.project_id.empty()) image.owner = call.who.project_id;
-    apply_headers(call, image, true);
+    const Asked asked = apply_headers(call, image, true);
     const bool body = has_body(call);
     if (body) expect_bytes(call);
+    check_source(call, asked, body, image);
     create_image(call, image);
-    if (body) {
-        try {
-            upload_body(call, image.id);
-        } catch (...) {
-            remove_image(call, image.id);
-            throw;
-        }
+    try {
+        if (body) upload_body(call, image.id);
+        take_source(call, asked, image.id);
+    } catch (...) {
+        remove_image(call, image.id);
+        throw;
     }
     return whole(call, image.id);
 }
@@ -183,17 +224,23 @@ Reply update(Call& call) {
     const bool purging = purge.empty() || flag(purge, "X-Glance-Registry-Purge-Props");
     const bool body = has_body(call);
     if (body) expect_bytes(call);
+    Asked asked;
     call.store().write([&](Tx& tx) {
         Image image = visible_image(call, tx, id);
         const Image before = image;
-        const std::set<std::string> named = apply_headers(call, image, false);
-        if (purging) std::erase_if(image.properties, [&](const auto& p) { return !named.contains(p.first) && !p.first.starts_with("os_glance"); });
+        asked = apply_headers(call, image, false);
+        check_source(call, asked, body, image);
+        if (asked.elsewhere() && image.status != "queued")
+            throw Error(Errc::bad_request, "Attempted to update Location field for an image not in queued status.");
+        if (purging)
+            std::erase_if(image.properties, [&](const auto& p) { return !asked.properties.contains(p.first) && !p.first.starts_with("os_glance"); });
         if (image.status != "queued" && (image.disk_format != before.disk_format || image.container_format != before.container_format))
             throw Error(Errc::forbidden, "Attribute disk_format or container_format can be only replaced for a queued image.");
         check_limits(image);
         save_image(tx, image);
     });
     if (body) upload_body(call, id);
+    take_source(call, asked, lower(id));
     return whole(call, id);
 }
 

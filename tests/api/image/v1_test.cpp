@@ -1,13 +1,15 @@
 #include <doctest/doctest.h>
 
 #include "api/image/served.h"
+#include "api/image/web.h"
 
 using namespace pilvi;
 using testing::Case;
 using testing::Served;
+using testing::Web;
 
 namespace {
-http::Headers meta(std::initializer_list<std::pair<const char*, const char*>> headers) {
+http::Headers meta(const std::vector<std::pair<std::string, std::string>>& headers) {
     http::Headers out;
     for (const auto& [name, value] : headers) out.add(std::string("x-image-meta-") + name, value);
     return out;
@@ -96,6 +98,50 @@ TEST_CASE("v1: what is true of an image cannot be said by a header") {
     CHECK(image.at("status") == "active");
     CHECK(image.at("size") == 24);
     CHECK(s.send("GET", path).body == "the data that was judged");
+}
+
+TEST_CASE("v1: data that is elsewhere") {
+    Web web;
+    Served s({}, Web::rules());
+    const auto make = [&](std::vector<std::pair<std::string, std::string>> headers, const std::string& body = {}) {
+        headers.insert(headers.end(), {{"disk_format", "raw"}, {"container_format", "bare"}});
+        return s.send("POST", "/v1/images", body, body.empty() ? "" : "application/octet-stream", "member", meta(headers));
+    };
+    const http::Response there = make({{"location", web.url("/there")}});
+    REQUIRE(there.status == 201);
+    CHECK(member_of(there, "status") == "active");
+    CHECK(parse_json(there.body).at("image").at("size") == 12);
+    CHECK(s.send("GET", "/v1/images/" + member_of(there, "id")).body == web.document);
+    CHECK(s.files() == 0);
+
+    const http::Response copied = make({{"copy_from", web.url("/there")}});
+    REQUIRE(copied.status == 201);
+    s.importer.wait_idle();
+    const std::string copy = "/v1/images/" + member_of(copied, "id");
+    CHECK(s.send("HEAD", copy).headers.get("x-image-meta-status") == "active");
+    CHECK(s.send("GET", copy).body == web.document);
+    CHECK(s.files() == 1);
+    CHECK(s.send("PUT", copy, {}, {}, "member", meta({{"copy_from", web.url("/there")}})).status == 400);
+
+    const http::Response later = make({});
+    const std::string path = "/v1/images/" + member_of(later, "id");
+    CHECK(s.send("PUT", path, {}, {}, "member", meta({{"location", "http://169.254.169.254/"}})).status == 400);
+    CHECK(s.send("HEAD", path).headers.get("x-image-meta-status") == "queued");
+    CHECK(s.send("PUT", path, {}, {}, "member", meta({{"location", web.url("/there")}})).status == 200);
+    CHECK(s.send("HEAD", path).headers.get("x-image-meta-size") == "12");
+
+    const std::size_t before = parse_json(s.send("GET", "/v1/images").body).at("images").as_array().size();
+    struct Row {
+        std::vector<std::pair<std::string, std::string>> headers;
+        std::string body = {};
+    };
+    for (const Row& row : {Row{{{"location", web.url("/there")}, {"copy_from", web.url("/there")}}}, Row{{{"location", web.url("/there")}}, "data"},
+                           Row{{{"location", "file:///etc/passwd"}}}, Row{{{"copy_from", "file:///etc/passwd"}}},
+                           Row{{{"location", "http://10.0.0.1/"}}}, Row{{{"copy_from", "swift+http://a/"}}}}) {
+        CAPTURE(row.headers.front().second);
+        CHECK(make(row.headers, row.body).status == 400);
+    }
+    CHECK(parse_json(s.send("GET", "/v1/images").body).at("images").as_array().size() == before);
 }
 
 TEST_CASE("v1: bad requests leave nothing") {
