@@ -3,6 +3,7 @@
 
 #include "image/image.h"
 #include "image/importer.h"
+#include "image/worker.h"
 #include "metrics/metrics.h"
 #include "pilvi_image_schema.h"
 #include "support/temp_dir.h"
@@ -19,7 +20,9 @@ struct Image final : fuzz::Subject {
                          "",
                          {.sync = false, .fetch = rules}};
     std::unique_ptr<image::ImageStore> staging = image::make_file_store(directory / "staging", {.sync = false, .fetch = rules});
-    image::App app{.stores = stores, .size_cap = 1u << 20, .show_locations = true, .show_direct_url = true, .staging = staging.get()};
+    image::Worker worker{*store, directory / "workers"};
+    image::App app{
+        .stores = stores, .size_cap = 1u << 20, .show_locations = true, .show_direct_url = true, .worker = &worker, .staging = staging.get()};
     SystemCommandRunner runner;
     image::Importer importer{*store, app, rules, runner, {}};
     fuzz::Callers callers;

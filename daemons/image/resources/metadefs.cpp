@@ -143,6 +143,13 @@ void insert_contents(Tx& tx, const Namespace& space, const json::object& body) {
             insert_content(tx, *kind, space, string_or(item.get_object(), "name"), item.get_object(), at++);
 }
 
+// A name as it stands in a path: colons, which these names have, may.
+std::string in_path(const std::string& name) {
+    std::vector<std::string> parts = split(name, ':');
+    for (std::string& part : parts) part = percent_encode(part);
+    return join(parts, ":");
+}
+
 Reply create(Call& call) {
     check_metadef("namespace", call.raw);
     const json::object& body = call.raw.get_object();
@@ -170,7 +177,7 @@ Reply create(Call& call) {
     for (const auto& [member, policy] : also_needed)
         if (const json::value* given = body.if_contains(member)) out[member] = *given;
     Reply reply(std::move(out));
-    reply.headers.set("Location", "/v2/metadefs/namespaces/" + percent_encode(space.name));
+    reply.headers.set("Location", "/v2/metadefs/namespaces/" + in_path(space.name));
     return reply;
 }
 
