@@ -47,7 +47,7 @@ struct NodeView {
     std::vector<DomainOnNode> domains;
     std::vector<std::string> instance_directories;  // names in instances/
     std::string instances_path;
-    std::vector<std::string> stale_parts;  // *.part in _base that nobody has written to for an hour
+    std::vector<std::string> stale_parts;                                 // *.part in _base that nobody has written to for an hour
     std::vector<std::pair<std::string, std::string>> unknown_image_data;  // store and location, as the image daemon tells
     std::vector<SwitchPort> ports;
     std::map<std::string, std::string> fail_modes;  // by bridge
