@@ -142,11 +142,13 @@ View::View(Call& call, const Resource& resource) : resource_(resource) {
 
 void View::add(const Member& member) {
     if (!wants(member.name)) return;
-    for (Member& m : members_)
-        if (m.name == member.name) {  // one name in several version ranges
-            if (member.column != no_column) m = member;
-            return;
-        }
+    // One name in several version ranges, or of a column of the engine's own; a plain field's is its own (see sound()).
+    if (!member.field || member.name != member.field->name || member.field->since || member.field->until)
+        for (Member& m : members_)
+            if (m.name == member.name) {
+                if (member.column != no_column) m = member;
+                return;
+            }
     members_.push_back(member);
 }
 
