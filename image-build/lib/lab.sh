@@ -149,7 +149,8 @@ destroy_lab() {
   for node in $(lab_nodes); do
     on "$node"
     cut_power
-    ! mountpoint -q "$root" || umount "$root"
+    # Lazily: what the machine ran may hold it for a moment yet.
+    ! mountpoint -q "$root" || umount --lazy "$root"
   done
   if [ -e "$lab/settings" ]; then
     lab_settings
