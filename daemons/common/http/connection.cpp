@@ -177,6 +177,7 @@ bool Connection::process_head() {
 }
 
 void Connection::fill_request() {
+    asked_ = true;
     request_ = {};
     request_.method = std::move(parser_.method);
     request_.headers = std::move(parser_.headers);

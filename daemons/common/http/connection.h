@@ -103,6 +103,7 @@ private:
     void take_fd();  // from the reactor, for a stream thread
     // after
     void next_request();
+    bool request_waits() const;  // the peer has sent something that is not read yet
     void become_idle();
     void forget_request();
     void linger();
@@ -122,6 +123,7 @@ private:
     std::uint64_t identity_generation_ = 0;
     State state_ = State::idle;
     std::atomic<Handover> handover_{Handover::post};
+    bool asked_ = false;       // at least one request came
     bool kept_ = false;        // by the worker: it waits for the next request itself, so that no thread has to wake another one
     Moment dispatched_{};      // the last request that came by the I/O thread
     std::uint64_t round_ = 0;  // tells await_next()'s answer from one that take_back() made void

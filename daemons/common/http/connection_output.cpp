@@ -13,6 +13,8 @@ namespace asio = boost::asio;
 
 namespace {
 constexpr auto linger_time = std::chrono::seconds(5);
+// While the server stops, for the first words of a peer whose connection was taken: it cannot know, and has no reason to ask again.
+constexpr auto first_words_time = std::chrono::seconds(2);
 constexpr std::size_t reader_block = 1u << 20;
 }  // namespace
 
@@ -123,9 +125,9 @@ bool Connection::stream_reader(FileBody& file) {
 // ---- after
 
 void Connection::become_idle() {
-    if (host_.stopping()) return close();
+    if (host_.stopping() && asked_) return close();
     state_ = State::idle;
-    set_deadline(host_.options().idle_timeout);
+    set_deadline(host_.stopping() ? first_words_time : host_.options().idle_timeout);
     forget_request();
 }
 
@@ -181,11 +183,18 @@ void Connection::close() {
     host_.closed(this);
 }
 
+bool Connection::request_waits() const {
+    char byte = 0;
+    return !input_.empty() || ::recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void Connection::begin_stop() {
     if (state_ == State::working && take_answered()) return close();
     switch (state_) {
         case State::handshake:
         case State::idle:
+            if (asked_ && !request_waits()) return close();
+            return set_deadline(first_words_time);
         case State::lingering:
             return close();
         case State::parked:

@@ -428,6 +428,19 @@ TEST_CASE("parked requests: woken, deadline, no thread held, gone client, stop")
     }
 }
 
+TEST_CASE("stop answers who was let in before it and asks after it") {
+    Running s;
+    s.handler.fn = [](http::Request&) { return http::Response{.body = "done"}; };
+    Raw fresh(s.port), used(s.port);
+    used.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(eventually([&] { return s.handler.handled == 1; }));  // connections are accepted in their order: both are in
+    std::thread stopper([&] { s.server.stop(60s); });
+    CHECK(used.rest().ends_with("done"));  // its connection is closed: the stop has begun
+    fresh.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(fresh.rest().ends_with("done"));
+    stopper.join();
+}
+
 TEST_CASE("stop lets work end and refuses what is new") {
     Running s;
     std::promise<void> go;
