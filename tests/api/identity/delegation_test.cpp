@@ -27,8 +27,7 @@ struct Trusts : IdentityFixture {
                    .save = {{name, "trust.id"}}});
     }
     Case use(const std::string& trust, int status, const std::string& user = "reader") {
-        return {.name = "use " + trust,
-                .method = "POST",
+        return {.method = "POST",
                 .path = "/v3/auth/tokens",
                 .body = R"({"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": ")" + user + R"(", "password": ")" + user +
                         R"(", "domain": {"id": "default"}}}}, "scope": {"OS-TRUST:trust": {"id": "${)" + trust + R"(}"}}}})",
