@@ -51,6 +51,8 @@ TEST_CASE("capacity and units") {
     CHECK_FALSE(i.has_room(10));
     CHECK(i.unit_fits(4));
     for (const int amount : {1, 3, 8}) CHECK_FALSE(i.unit_fits(amount));
+    i.allocation_ratio = 1e300;
+    CHECK(i.capacity() > std::int64_t{max_integer} * max_integer);
 }
 
 TEST_CASE("one provider has everything") {
