@@ -40,7 +40,7 @@ void serve(Daemon& daemon) {
     identity::Announcing announcing(service, app.tokens, app.revocations);
     http::Server& server = daemon.serve(announcing);
     if (const auto port = config.integer("listen.admin_port")) server.listen(config.text("listen.address"), static_cast<int>(port));
-    app.revocations.attach(server, [&] {
+    app.revocations.attach(server, *store, [&] {
         if (app.reload_changed_keys()) log::notice("read the keys again: a repository was changed");
     });
     const int front_door = open_front_door(server, app.federation);

@@ -62,15 +62,28 @@ struct TokenValidator::Impl {
     std::list<Entry> entries;  // the newest first: they also end in that order
     std::unordered_map<std::string, std::list<Entry>::iterator> index;
     std::uint64_t flushes = 0;
-    bool heard = false;                       // identity knows this listener, or has no such request: before that, nothing is kept
+    // Identity knows this listener, or has no such request. Otherwise nothing is kept, and what is kept is for when identity cannot be asked.
+    bool heard = false;
     const std::string listener = new_uuid();  // this object's name at identity
     UniqueFd stop{::eventfd(0, EFD_CLOEXEC)};
     std::thread thread;
 
     Impl(Session& s, std::string u, std::chrono::seconds t, std::size_t c) : session(s), url(std::move(u)), ttl(t), capacity(c) {}
-    std::optional<Context> cached(const std::string& key);
+    struct Known {
+        Context context;
+        bool sure;  // identity would have said by now that it is revoked
+    };
+    std::optional<Known> cached(const std::string& key);
     void keep(const std::string& key, const Context& context, std::uint64_t flush);
     void flush();
+    void unheard() {
+        const std::lock_guard lock(mutex);
+        heard = false;
+    }
+    void forget(const std::string& key) {
+        const std::lock_guard lock(mutex);
+        if (const auto at = index.find(key); at != index.end()) drop(at->second);
+    }
     std::uint64_t current_flush() {
         const std::lock_guard lock(mutex);
         return flushes;
@@ -87,7 +100,7 @@ struct TokenValidator::Impl {
     }
 };
 
-std::optional<Context> TokenValidator::Impl::cached(const std::string& key) {
+std::optional<TokenValidator::Impl::Known> TokenValidator::Impl::cached(const std::string& key) {
     const std::lock_guard lock(mutex);
     const auto at = index.find(key);
     if (at == index.end()) return std::nullopt;
@@ -95,16 +108,17 @@ std::optional<Context> TokenValidator::Impl::cached(const std::string& key) {
         drop(at->second);
         return std::nullopt;
     }
-    return at->second->context;
+    return Known{at->second->context, heard};
 }
 
 // An answer that was asked for before the last flush may be older than what it was about: it is not kept.
 void TokenValidator::Impl::keep(const std::string& key, const Context& context, std::uint64_t flush) {
     const std::lock_guard lock(mutex);
+    if (!heard) return;
     const auto now = std::chrono::steady_clock::now();
     if (const auto at = index.find(key); at != index.end()) drop(at->second);
     while (!entries.empty() && (entries.size() >= capacity || entries.back().until <= now)) drop(std::prev(entries.end()));
-    if (capacity == 0 || ttl.count() == 0 || !heard || flush != flushes) return;
+    if (capacity == 0 || ttl.count() == 0 || flush != flushes) return;
     entries.push_front({key, context, now + ttl});
     index.emplace(key, entries.begin());
 }
@@ -142,6 +156,7 @@ void TokenValidator::Impl::listen() {
             if (!now && stopped_within(unknown_pause)) return;
         } catch (const std::exception&) {
             revision.reset();  // requests themselves say that identity is away
+            unheard();
             if (stopped_within(error_pause)) return;
         }
     }
@@ -162,10 +177,9 @@ TokenValidator::~TokenValidator() {
 std::optional<Context> TokenValidator::authenticate(std::string_view token, bool allow_expired) {
     if (!well_formed(token)) return std::nullopt;
     const std::string key = digest(token);
-    if (std::optional<Context> context = impl_->cached(key)) {
-        context->token = token;
-        return context;
-    }
+    std::optional<Impl::Known> known = impl_->cached(key);
+    if (known) known->context.token = token;
+    if (known && known->sure) return known->context;
     const std::uint64_t flush = impl_->current_flush();
     http::ClientRequest request{.url = impl_->url + "/auth/tokens?nocatalog" + (allow_expired ? "&allow_expired=1" : "")};
     request.headers.add("X-Subject-Token", token);
@@ -173,12 +187,16 @@ std::optional<Context> TokenValidator::authenticate(std::string_view token, bool
     Context context;
     try {
         const http::Response response = impl_->session.send(std::move(request));
-        if (response.status == 404) return std::nullopt;
+        if (response.status == 404) {
+            impl_->forget(key);
+            return std::nullopt;
+        }
         if (response.status != 200) throw error_of(response, "identity");
         const json::value body = parse_json(response.body);
         if (!body.is_object()) throw Error(Errc::bad_gateway, "identity answered nonsense");
         context = context_from_token(body.get_object());
     } catch (const Error& error) {
+        if (known) return known->context;  // identity starts again
         identity_away(error.message());
     }
     if (context.expires_at > now_micros()) impl_->keep(key, context, flush);  // without the token itself

@@ -1,7 +1,6 @@
 #include "auth/revocations.h"
 
 #include <algorithm>
-#include <condition_variable>
 
 #include "base/json.h"
 #include "log/log.h"
@@ -13,6 +12,8 @@ constexpr const char* changed_topic = "revocations";      // the revision is ano
 constexpr const char* heard_topic = "revocations-heard";  // a listener has asked again
 constexpr std::chrono::seconds patience{1}, between_polls{2}, longest_wait{60};
 constexpr std::size_t most_listeners = 4096;
+// How often other processes are looked for, and at.
+constexpr std::chrono::milliseconds alone_every{500}, in_company_every{50}, in_a_hurry_every{5};
 }  // namespace
 
 // One parked request; where its client goes away, the listener goes with it.
@@ -24,23 +25,55 @@ struct Revocations::Poll {
     ~Poll() { owner.left(listener, number); }
 };
 
-void Revocations::attach(http::Server& server, std::function<void()> also) {
+void Revocations::attach(http::Server& server, Store& store, std::function<void()> also) {
     server_ = &server;
+    peers_ = std::make_unique<Peers>(store);
+    tokens_.in_company(!peers_->alone());
     tokens_.watch([this] { server_->wake(changed_topic); });
     looking_ = std::jthread([this, also = std::move(also)](const std::stop_token& stop) {
-        std::mutex mutex;
-        std::condition_variable_any sleeping;
-        std::unique_lock lock(mutex);
-        while (!sleeping.wait_for(lock, stop, std::chrono::microseconds(tokens_.settings().foreign_changes_every), [] { return false; })) {
+        auto next = Clock::now() + alone_every;
+        while (true) {
+            {
+                std::unique_lock lock(mutex_);
+                const bool hurried = hurry_;
+                looked_for_.wait_for(lock, stop, pause(), [&] { return hurry_ && !hurried; });
+            }
             if (stop.stop_requested()) return;
             try {
-                tokens_.look_for_foreign_changes();
-                if (also) also();
+                look_around();
+                if (also && Clock::now() >= next) {
+                    next = Clock::now() + alone_every;
+                    also();
+                }
             } catch (const std::exception& error) {
                 log::warning(std::string("cannot look for what other processes changed: ") + error.what() + "; trying again");
             }
         }
     });
+}
+
+// Under the mutex.
+std::chrono::milliseconds Revocations::pause() {
+    if (peers_->alone()) return alone_every;
+    const bool behind = std::any_of(listeners_.begin(), listeners_.end(), [&](const auto& l) { return l.second.heard < tokens_.revision(); });
+    return hurry_ || behind ? in_a_hurry_every : in_company_every;
+}
+
+void Revocations::look_around() {
+    peers_->look();
+    tokens_.in_company(!peers_->alone());
+    if (peers_->alone()) tokens_.look_for_foreign_changes();
+    else tokens_.look();
+    const std::int64_t revision = tokens_.revision();
+    std::int64_t heard = revision;
+    {
+        const std::lock_guard lock(mutex_);
+        drop_silent(revision);
+        for (const auto& [id, listener] : listeners_) heard = std::min(heard, listener.heard);
+        hurry_ = false;
+    }
+    peers_->tell(heard);
+    server_->wake(heard_topic);
 }
 
 Revocations::~Revocations() {
@@ -96,17 +129,28 @@ http::Response Revocations::answer(const std::string& listener, std::optional<st
     return response;
 }
 
+// Those that have not asked again for long. Under the mutex.
+void Revocations::drop_silent(std::int64_t revision) {
+    const auto now = Clock::now();
+    std::erase_if(listeners_,
+                  [&](const auto& l) { return l.second.heard < revision && l.second.answered && now - *l.second.answered > between_polls; });
+}
+
 bool Revocations::settled(std::int64_t revision, bool last) {
     const std::lock_guard lock(mutex_);
-    const auto now = Clock::now();
-    std::erase_if(listeners_, [&](const auto& l) {
-        return l.second.heard < revision && (last || (l.second.answered && now - *l.second.answered > between_polls));
-    });
-    return std::all_of(listeners_.begin(), listeners_.end(), [&](const auto& l) { return l.second.heard >= revision; });
+    drop_silent(revision);
+    if (last) std::erase_if(listeners_, [&](const auto& l) { return l.second.heard < revision; });
+    if (last || peers_->have_heard(revision))
+        return std::all_of(listeners_.begin(), listeners_.end(), [&](const auto& l) { return l.second.heard >= revision; });
+    hurry_ = true;
+    looked_for_.notify_all();
+    return false;
 }
 
 http::Response Revocations::when_heard(http::Response response, std::int64_t revision) {
-    if (!server_ || response.park || settled(revision, false)) return response;
+    if (!server_ || response.park) return response;
+    peers_->look();  // one that has started this moment has listeners already
+    if (settled(revision, false)) return response;
     http::Response later;
     later.park = std::make_shared<http::Park>();
     later.park->topic = heard_topic;

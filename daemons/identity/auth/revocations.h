@@ -1,7 +1,8 @@
 #pragma once
 // Telling every service at once that a token may have been revoked. Their token validators long-poll the revision; what may revoke is answered when
-// all of them have heard of it.
+// all of them have heard of it, those of other processes on this database too.
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "auth/peers.h"
 #include "auth/tokens.h"
 #include "http/http.h"
 
@@ -19,8 +21,9 @@ namespace pilvi::identity {
 class Revocations {
 public:
     explicit Revocations(Tokens& tokens) : tokens_(tokens) {}
-    // From now on parked listeners are woken, also by what other processes write (looked for twice a second, and `also` is called then).
-    void attach(http::Server& server, std::function<void()> also = {});
+    // From now on parked listeners are woken, also by what other processes write: looked for twice a second alone, often in company. `also` is called
+    // twice a second.
+    void attach(http::Server& server, Store& store, std::function<void()> also = {});
     ~Revocations();
 
     // The answer to GET /v3/OS-PILVI/revocations: {"revision": N}. Parks while `known` is the present revision, for `wait` (at most 60 s).
@@ -39,12 +42,18 @@ private:
     http::Response told(const std::string& listener, std::uint64_t poll);
     void left(const std::string& listener, std::uint64_t poll);
     bool settled(std::int64_t revision, bool last);
+    void drop_silent(std::int64_t revision);
+    void look_around();
+    std::chrono::milliseconds pause();
 
     Tokens& tokens_;
+    std::unique_ptr<Peers> peers_;
     http::Server* server_ = nullptr;
     std::mutex mutex_;
     std::map<std::string, Listener> listeners_;
     std::uint64_t polls_ = 0;
+    bool hurry_ = false;  // an answer waits for other processes' listeners
+    std::condition_variable_any looked_for_;
     std::jthread looking_;
 };
 

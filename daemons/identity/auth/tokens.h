@@ -21,7 +21,7 @@ namespace pilvi::identity {
 struct TokenSettings {
     Micros lifetime = 3'600'000'000;          // of a token
     Micros expired_window = 172'800'000'000;  // how long after its end a service may still validate one (?allow_expired=1)
-    Micros foreign_changes_every = 500'000;   // how often another process' writes are looked for
+    Micros foreign_changes_every = 500'000;   // how often another process' writes are looked for where none is known
     std::size_t cached = 4096;                // tokens
     bool all_without_filter = true;           // a project without endpoint filters sees the whole catalogue, otherwise nothing
 };
@@ -68,8 +68,13 @@ public:
     std::int64_t revision() const { return revision_.load(); }
     // Called, outside of any transaction, whenever the revision has become another one.
     void watch(std::function<void()> fn) { watcher_ = std::move(fn); }
-    // Looks for writes of other processes now and then (TokenSettings::foreign_changes_every).
+    // Looks for writes of other processes, now and then (TokenSettings::foreign_changes_every) or always.
     void look_for_foreign_changes();
+    // Whether every token is looked up in the light of what other processes have committed: one small query each. So it is on PostgreSQL from the
+    // start; on SQLite, which has one process as a rule, while another one is known.
+    void in_company(bool yes) { always_look_ = yes || store_.is_postgresql(); }
+    // Reads the revision now.
+    void look();
     // Drops what is cached: the keys are other ones.
     void forget() { epoch_.fetch_add(1); }
     const TokenSettings& settings() const { return settings_; }
@@ -96,6 +101,7 @@ private:
     std::atomic<std::uint64_t> epoch_{1};    // of this process: a change drops every cached entry
     std::atomic<std::int64_t> revision_{0};  // of the database, as last seen
     std::atomic<Micros> next_look_{0};
+    std::atomic<bool> always_look_;
     std::function<void()> watcher_;
     std::mutex mutex_;  // of what follows
     std::unordered_map<std::string, Cached> cache_;

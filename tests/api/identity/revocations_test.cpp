@@ -15,17 +15,37 @@ struct Cloud : IdentityFixture {
     http::Client client;
 
     Cloud() {
-        app.revocations.attach(server);
+        app.revocations.attach(server, *store);
         server.start();
     }
     ~Cloud() { server.stop(); }
     SessionOptions nova() const { return {.auth_url = url, .username = "nova", .password = Secret("nova")}; }
-    int send(const std::string& method, const std::string& path, const std::string& subject = {}) {
-        http::ClientRequest request{.method = method, .url = url + substitute(path, cases.vars)};
+    const std::string& url_of_database() const { return IdentityFixture::url; }
+    int send(const std::string& method, const std::string& path, const std::string& subject = {}) { return send_to(url, method, path, subject); }
+    int send_to(const std::string& base, const std::string& method, const std::string& path, const std::string& subject = {}) {
+        http::ClientRequest request{.method = method, .url = base + substitute(path, cases.vars)};
         request.headers.add("X-Auth-Token", cases.vars.at("admin_token"));
         if (!subject.empty()) request.headers.add("X-Subject-Token", subject);
         return client.send(request).status;
     }
+};
+
+// Another process of the service, as far as it goes: everything but the database and the keys is its own.
+struct Another {
+    Cloud& first;
+    std::unique_ptr<Store> store = Store::open(first.url_of_database(), identity::migrations());
+    identity::App app{*store, first.repository, first.sealing, Cloud::cheap, {}, [this] { return first.now; }};
+    metrics::Registry metrics;
+    api::Service service{identity::service_spec(), *store, app.tokens, metrics, &app};
+    identity::Announcing announcing{service, app.tokens, app.revocations};
+    http::Server server{announcing, {}};
+    std::string url = "http://127.0.0.1:" + std::to_string(server.listen("127.0.0.1", 0)) + "/v3";
+
+    explicit Another(Cloud& cloud) : first(cloud) {
+        app.revocations.attach(server, *store);
+        server.start();
+    }
+    ~Another() { server.stop(); }
 };
 
 // The clock of the fixture is not this process': a token that ends in the future of both.
@@ -68,4 +88,50 @@ TEST_CASE("a service that went away holds nothing up for long, and one that come
     CHECK(cloud.send("DELETE", "/auth/tokens", token) == 204);
     CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(5));
     CHECK_FALSE(here.authenticate(token));
+}
+
+TEST_CASE("what one identity process revokes, the other one and its services refuse at once") {
+    Cloud cloud;
+    Another another(cloud);
+    Session here(cloud.nova()), there({.auth_url = another.url, .username = "nova", .password = Secret("nova")});
+    TokenValidator one(here, cloud.url, day), two(there, another.url, day);
+    // SQLite's processes learn of each other within half a second; the answer to a revocation says that they have.
+    for (const std::string& url : {cloud.url, another.url})
+        CHECK(cloud.send_to(url, "DELETE", "/auth/tokens", cloud.log_in("member", "member", "demo")) == 204);
+    for (int i = 0; i < 10; ++i) {
+        const std::string token = cloud.log_in("member", "member", "demo");
+        const std::string& at = i % 2 ? cloud.url : another.url;
+        const std::string& other = i % 2 ? another.url : cloud.url;
+        for (int k = 0; k < 3; ++k) {
+            REQUIRE(one.authenticate(token));
+            REQUIRE(two.authenticate(token));
+            REQUIRE(cloud.send_to(other, "GET", "/auth/tokens", token) == 200);
+        }
+        CHECK(cloud.send_to(at, "DELETE", "/auth/tokens", token) == 204);
+        CHECK(cloud.send_to(other, "GET", "/auth/tokens", token) == 404);
+        CHECK_FALSE(one.authenticate(token));
+        CHECK_FALSE(two.authenticate(token));
+    }
+    // A role: gone for the token of before, there for the next one.
+    const std::string token = cloud.log_in("member", "member", "demo"), role = "/projects/${demo_project}/users/${member_user}/roles/${member_role}";
+    REQUIRE(cloud.send_to(another.url, "GET", "/auth/tokens", token) == 200);
+    CHECK(cloud.send("DELETE", role) == 204);
+    CHECK(cloud.send_to(another.url, "GET", "/auth/tokens", token) == 404);
+    CHECK(cloud.send("PUT", role) == 204);
+    CHECK(cloud.send_to(another.url, "GET", "/auth/tokens", token) == 200);
+}
+
+TEST_CASE("an identity process that died is waited for a moment only, and then no more") {
+    Cloud cloud;
+    cloud.store->write([](Tx& tx) { tx.insert("processes", {{"id", "died"}, {"heard", 0}, {"beat", 1}}); });
+    CHECK(cloud.send("DELETE", "/auth/tokens", cloud.log_in("member", "member", "demo")) == 204);
+    const auto there = [&](const std::string& which) {
+        return cloud.store->read([&](Tx& tx) { return tx.scalar("SELECT count(*) FROM processes WHERE id " + which).integer(); });
+    };
+    while (there("= 'died'") > 0) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    {
+        const Another another(cloud);
+        CHECK(there("<> ''") == 2);
+    }
+    CHECK(there("<> ''") == 1);
 }

@@ -12,7 +12,7 @@ using namespace pilvi;
 namespace {
 // An identity service that knows two users' tokens, and whatever else a test plugs in.
 struct Cloud final : http::Handler {
-    std::atomic<int> logins{0}, checks{0};
+    std::atomic<int> logins{0}, checks{0}, check_status{200};
     std::atomic<Micros> life{3600'000'000};
     std::string valid = "service-1";
     std::function<http::Response(http::Request&)> other = [](http::Request&) { return http::Response{.status = 404}; };
@@ -50,7 +50,7 @@ struct Cloud final : http::Handler {
     }
     http::Response check(http::Request& r) {
         ++checks;
-        if (r.headers.get("X-Subject-Token") == "broken") return {.status = 500};
+        if (check_status != 200 || r.headers.get("X-Subject-Token") == "broken") return {.status = check_status == 200 ? 500 : check_status.load()};
         if (r.headers.get("X-Subject-Token") != "alice") return {.status = 404};
         const json::object domain{{"id", "default"}, {"name", "Default"}};
         return {.body = to_text(json::object{{"token",
@@ -174,6 +174,38 @@ TEST_CASE("tokens are checked, and the answer is cached for a while") {
     cloud.life = -1;
     TokenValidator fresh(session, cloud.url("/v3"));
     CHECK_FALSE(fresh.authenticate("alice"));
+}
+
+TEST_CASE("without a word from identity what is cached is the second choice") {
+    Cloud cloud;
+    std::atomic<bool> away{false};
+    std::atomic<int> polls{0};
+    cloud.other = [&](http::Request&) {
+        ++polls;
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        return away ? http::Response{.status = 500} : http::Response{.body = R"({"revision": 7})"};
+    };
+    Session session(cloud.options());
+    TokenValidator validator(session, cloud.url("/v3"), std::chrono::seconds(600));
+    const auto asks = [&] {
+        const int before = cloud.checks;
+        REQUIRE(validator.authenticate("alice"));
+        return cloud.checks != before;
+    };
+    while (asks()) continue;  // until identity knows that the validator listens
+    away = true;
+    while (!asks()) continue;  // it may have missed a revocation: identity is asked again
+    CHECK(asks());
+    cloud.check_status = 500;
+    CHECK(validator.authenticate("alice"));  // identity starts again
+    cloud.check_status = 404;
+    CHECK_FALSE(validator.authenticate("alice"));
+    cloud.check_status = 500;
+    CHECK(caught([&] { validator.authenticate("alice"); }).code() == Errc::unavailable);
+    cloud.check_status = 200;
+    away = false;
+    while (asks()) continue;
+    CHECK(polls > 1);
 }
 
 TEST_CASE("whatever is wrong with identity is 503 in the original's words") {
