@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# For the tests that start a machine from a medium: QEMU without acceleration, its network closed but for the ports that are forwarded to it.
+
+work=$(mktemp -d /var/tmp/pilvi-media-test.XXXXXX)
+machine_pid=
+serial=
+trap 'status=$?; stop_machine; [ $status = 0 ] || { echo "--- the end of $serial:"; tail -n 40 "$serial" | tr -d "\033\r" | cut -c1-200; }; rm -rf "$work"' EXIT
+
+fail() { echo "FAIL  $*"; exit 1; }
+ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
+
+# The time that the machine's processor took: does not depend on what else this host does.
+machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/$machine_pid/stat" 2>/dev/null || echo -; }
+
+free_port() { # not handed out before, and nobody listens there
+  local port
+  for ((port = 20000 + RANDOM % 10000; ; port++)); do
+    ss -Hltn "sport = :$port" | grep -q . || { echo "$port"; return; }
+  done
+}
+
+start_machine() { # NAME QEMU-OPTION...: its console goes to $work/NAME.log; ports: $api_port to 5000, $ssh_port to 22
+  serial=$work/$1.log
+  shift
+  api_port=$(free_port) ssh_port=$(free_port)
+  began=$SECONDS
+  qemu-system-x86_64 -M q35 -cpu Nehalem -accel tcg,thread=multi -smp 2 -m 3072 -display none -no-reboot -monitor none -serial "file:$serial" \
+    -device virtio-rng-pci -device i6300esb -action watchdog=reset \
+    -nic "user,restrict=on,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$api_port-:5000,hostfwd=tcp:127.0.0.1:$ssh_port-:22" "$@" 2>"$serial.errors" &
+  machine_pid=$!
+}
+
+stop_machine() { [ -z "$machine_pid" ] || { kill "$machine_pid" 2>/dev/null; wait "$machine_pid" 2>/dev/null; machine_pid=; }; }
+
+await_end() { # SECONDS: until the machine is off, or would restart
+  local end=$((SECONDS + $1))
+  while kill -0 "$machine_pid" 2>/dev/null; do
+    [ $SECONDS -lt $end ] || return 1
+    sleep 1
+  done
+  wait "$machine_pid" || :
+  machine_pid=
+}
+
+await() { # SECONDS COMMAND...
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    kill -0 "$machine_pid" 2>/dev/null || return 1
+    [ $SECONDS -lt $end ] || return 1
+    sleep 2
+  done
+}
+
+identity_answers() { curl -sf --max-time 10 "http://127.0.0.1:$api_port/v3" 2>/dev/null | grep -q '"v3'; }
+
+node() { # COMMAND...: in the machine, by ssh
+  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "$@"
+}
+
+make_seed() { # LINE...: $work/seed.img, a volume PILVI-SEED with these answers and a key
+  [ -e "$work/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$work/key"
+  { printf '%s\n' "$@"; echo "ssh_authorized_key=$(cat "$work/key.pub")"; } >"$work/node.conf"
+  rm -f "$work/seed.img"
+  truncate -s 2M "$work/seed.img"
+  mkfs.vfat -n PILVI-SEED "$work/seed.img" >/dev/null
+  mcopy -i "$work/seed.img" "$work/node.conf" ::
+}
