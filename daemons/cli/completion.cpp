@@ -19,7 +19,7 @@ struct Command {
 };
 
 // One sentence in single quotes of a shell, without what ends them.
-std::string quotable(std::string text) {
+std::string quotable(std::string_view text) {
     std::string out;
     for (const char c : text)
         if (c != '\'' && c != '\n') out += c;
