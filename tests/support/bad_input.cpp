@@ -151,7 +151,7 @@ private:
 };
 
 bool is_envelope(api::Dialect dialect, const http::Response& response) {
-    if (dialect == api::Dialect::image && response.status != 401)
+    if (dialect == api::Dialect::image)
         return response.headers.get("Content-Type").starts_with("text/html") &&
                response.body.find("<title>" + std::to_string(response.status) + " ") != std::string::npos;
     const json::value body = parse_json(response.body);
