@@ -181,6 +181,14 @@ void save_image(Tx& tx, const Image& i) {
     write_details(tx, i);
 }
 
+void refuse_signed(const Image& image) {
+    for (const char* name : {"img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid"})
+        if (!image.properties.contains(name)) return;
+    throw Error(Errc::bad_request, "Signature verification failed for image " + image.id +
+                                       ": Signature verification for the image failed: Unable to retrieve certificate with ID: " +
+                                       image.properties.at("img_signature_certificate_uuid") + ".");
+}
+
 bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string_view to) {
     return tx.exec("UPDATE images SET status = ?, updated_at = ? WHERE id = ? AND status = ?", {to, now_micros(), id, from}) == 1;
 }

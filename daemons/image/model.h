@@ -41,6 +41,10 @@ std::string visible_condition(const Context& who, Values& parameters);
 // The image if the caller may see it; otherwise Error(not_found, words with {} for the id).
 Image visible_image(const api::Call& call, Tx& tx, std::string_view id, std::string_view words = "No image found with ID {}");
 
+// Error(bad_request) for an image that says by whom it is signed (all four img_signature* properties): its certificate would be at a key manager,
+// of which this cloud has none, and data that cannot be verified is not taken.
+void refuse_signed(const Image& image);
+
 // Sets an attribute or property to a value that validate() accepts.
 void assign(Image& image, const std::string& name, const json::value& value);
 

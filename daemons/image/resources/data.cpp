@@ -37,6 +37,7 @@ Image begin_saving(Call& call, const std::string& id, Intake& intake) {
         if (!missing.empty())
             throw Error(Errc::bad_request,
                         (missing.size() == 1 ? "Property " : "Properties ") + join(missing, ", ") + " must be set prior to saving data.");
+        refuse_signed(image);
         if (!move_status(tx, id, "queued", "saving")) bad_transition(image.status, "saving");
         intake.announce(tx);
         return image;

@@ -182,6 +182,7 @@ void begin_import(Call& call, ImportJob job, const json::value& request, bool al
         check_state(image, job);
         if (has_active_task(tx, image.id)) refuse(Errc::conflict, "Image has active task");
         if (job.method == "copy-image") leave_out_present(image, job, all);
+        else refuse_signed(image);
         if (job.stores.empty()) return;
         json::array stores;
         for (const std::string& name : job.stores) stores.push_back(json::value(name));

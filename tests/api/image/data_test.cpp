@@ -45,6 +45,28 @@ TEST_CASE("upload and download") {
     CHECK(s.files() == 0);
 }
 
+TEST_CASE("data that cannot be verified is not taken") {
+    Served s;
+    const char* body = R"({"name": "signed", "disk_format": "raw", "container_format": "bare", "img_signature": "c2ln",
+        "img_signature_hash_method": "SHA-256", "img_signature_key_type": "RSA-PSS"})";
+    json::object image = parse_json(body).as_object();
+    const auto create = [&] {
+        const http::Response made = s.send("POST", "/v2/images", to_text(image));
+        REQUIRE(made.status == 201);
+        const json::value view = parse_json(made.body);
+        return str(view.at("id").as_string());
+    };
+    const std::string part = create();  // three of the four properties say nothing
+    CHECK(s.upload(part, "data").status == 204);
+    image["img_signature_certificate_uuid"] = "77777777-0000-4000-8000-000000000000";
+    const std::string id = create();
+    const http::Response refused = s.upload(id, "data");
+    CHECK(refused.status == 400);
+    CHECK(refused.body.find("Signature verification failed for image " + id) != std::string::npos);
+    CHECK(s.show(id).at("status") == "queued");
+    CHECK(s.files() == 1);
+}
+
 TEST_CASE("ranges") {
     Served s;
     const std::string id = s.create(), path = "/v2/images/" + id + "/file";
