@@ -4,6 +4,7 @@
 #include <exception>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -95,26 +96,30 @@ private:
     Leased leased_;
 };
 
-// The stores whose write() this thread is in.
-thread_local std::vector<const Store*> writing_stores;
-
+// Refuses a write() of a store within one of the same: marks of the stores whose write() this thread is in, innermost first. A list of marks on the
+// stack, because a store may be written to while the program ends, when what a thread owns is gone already.
 class WritingMark {
 public:
-    WritingMark(const Store* store, bool writing) : on_(writing) {
+    WritingMark(const Store* store, bool writing) : store_(store), on_(writing) {
         if (!on_) return;
-        for (const Store* other : writing_stores)
-            if (other == store) throw Error(Errc::internal, "write() was called inside write() of the same store");
-        writing_stores.push_back(store);
+        for (const WritingMark* mark = innermost; mark; mark = mark->outer_)
+            if (mark->store_ == store) throw Error(Errc::internal, "write() was called inside write() of the same store");
+        outer_ = std::exchange(innermost, this);
     }
     ~WritingMark() {
-        if (on_) writing_stores.pop_back();
+        if (on_) innermost = outer_;
     }
     WritingMark(const WritingMark&) = delete;
     WritingMark& operator=(const WritingMark&) = delete;
 
 private:
+    static thread_local const WritingMark* innermost;
+    const Store* store_;
+    const WritingMark* outer_ = nullptr;
     bool on_;
 };
+
+thread_local const WritingMark* WritingMark::innermost = nullptr;
 
 // A kept session turned out to be closed by the server; nothing was done yet.
 struct LostBeforeStart : Disconnected {
