@@ -348,7 +348,7 @@ struct Client::Impl {
     LinkPtr kept(const Url& url);
     LinkPtr fresh(const Url& url);
     void keep(LinkPtr link);
-    SslSession session(int fd, const std::string& name);
+    SslSession session(int fd, const std::string& name) const;
 };
 
 LinkPtr Client::Impl::kept(const Url& url) {
@@ -371,7 +371,7 @@ void Client::Impl::keep(LinkPtr link) {
     if (links.size() < options.idle_connections) links.push_back(std::move(link));
 }
 
-SslSession Client::Impl::session(int fd, const std::string& name) {
+SslSession Client::Impl::session(int fd, const std::string& name) const {
     return tls->session([&](ssl_ctx_st* context) { return client_session(context, fd, name); });
 }
 
