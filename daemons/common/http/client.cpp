@@ -346,7 +346,7 @@ struct Client::Impl {
     std::unique_ptr<ChangingContext> tls;
 
     LinkPtr kept(const Url& url);
-    LinkPtr fresh(const Url& url);
+    LinkPtr fresh(const Url& url) const;
     void keep(LinkPtr link);
     SslSession session(int fd, const std::string& name) const;
 };
@@ -375,7 +375,7 @@ SslSession Client::Impl::session(int fd, const std::string& name) const {
     return tls->session([&](ssl_ctx_st* context) { return client_session(context, fd, name); });
 }
 
-LinkPtr Client::Impl::fresh(const Url& url) {
+LinkPtr Client::Impl::fresh(const Url& url) const {
     const Moment deadline = Clock::now() + options.connect_timeout;
     auto link = std::make_unique<Link>();
     link->key = url.key();
