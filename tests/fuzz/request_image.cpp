@@ -47,7 +47,7 @@ private:
         http::Request request{
             .method = std::string(method), .target = std::string(path), .path = std::string(path), .headers = headers, .body = body};
         request.headers.set("Content-Type", type);
-        fuzz::Body stream(body);
+        testing::BodyBytes stream(body);
         request.stream = &stream;
         if (const http::Response response = api->handle(request); response.status >= 300) fuzz::wrong("setup", request, response);
     }

@@ -13,6 +13,7 @@
 #include "api/service.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "support/body_bytes.h"
 
 namespace pilvi::fuzz {
 
@@ -32,20 +33,6 @@ public:
         who.is_admin = token == "admin";
         return who;
     }
-};
-
-class Body final : public http::BodyReader {
-public:
-    explicit Body(std::string_view bytes) : left_(bytes) {}
-    std::size_t read(char* into, std::size_t size) override {
-        size = std::min(size, left_.size());
-        left_.copy(into, size);
-        left_.remove_prefix(size);
-        return size;
-    }
-
-private:
-    std::string_view left_;
 };
 
 // A service with its database; another one takes its place as soon as a request may have changed something, so that every input stands alone.
@@ -124,7 +111,7 @@ inline void ask(std::unique_ptr<Subject>& subject, const std::function<std::uniq
     api::Service& service = subject->service();
     const http::BodyPolicy policy = service.body_policy({request.method, request.path, request.headers});
     if (body.size() > policy.limit) return;
-    Body stream(body);
+    testing::BodyBytes stream(body);
     if (policy.stream) request.stream = &stream;
     else request.body = body;
     const http::Response response = service.handle(request);

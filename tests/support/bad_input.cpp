@@ -6,6 +6,7 @@
 #include "api/versions.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "support/body_bytes.h"
 
 namespace pilvi::testing {
 namespace {
@@ -134,20 +135,6 @@ struct Input {
     std::string label;
     http::Request request;
     std::set<int> must = {};  // the statuses that it may have; empty: anything but a server's error
-};
-
-class BytesOf final : public http::BodyReader {
-public:
-    explicit BytesOf(std::string_view bytes) : left_(bytes) {}
-    std::size_t read(char* into, std::size_t size) override {
-        size = std::min(size, left_.size());
-        left_.copy(into, size);
-        left_.remove_prefix(size);
-        return size;
-    }
-
-private:
-    std::string_view left_;
 };
 
 bool is_envelope(api::Dialect dialect, const http::Response& response) {
@@ -450,7 +437,7 @@ private:
         const http::BodyPolicy policy = service.body_policy({request.method, request.path, request.headers});
         if (request.body.size() > policy.limit) input.must = {413};
         if (!request.body.empty() && !input.must.empty() && plan_.judged_by_body.contains(name_)) input.must.insert(403);
-        BytesOf stream(request.body);
+        BodyBytes stream(request.body);
         if (policy.stream) request.stream = &stream;
         const http::Response response = request.body.size() > policy.limit ? service.refuse(413, "body too large") : service.handle(request);
         subject_->settle();
