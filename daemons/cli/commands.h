@@ -29,6 +29,7 @@ int try_cloud(const TryOptions& options);
 
 struct StatusOptions {
     bool json = false;
+    bool local = false;                        // other nodes' agents do not matter
     std::optional<std::chrono::seconds> wait;  // until everything is ready, at most so long
 };
 // 0 where everything on this node is ready, 1 where not.
@@ -69,15 +70,34 @@ int token_remove(const Access& access, const std::string& id);
 // The members of the cluster; on a controller, as root. A removed node's certificates are revoked, its services and agents are no longer listed.
 int node_list(const Access& access, bool json);
 int node_remove(const Access& access, const std::string& name);
+struct AcceptOptions {
+    std::string who;  // the fingerprint that the machine shows, or its name
+    std::vector<std::string> roles;
+    std::string name;  // "": as it calls itself
+};
+// Gives a machine that waits its roles: it joins by itself.
+int node_accept(const Access& access, const AcceptOptions& options);
 // A new certificate for this node, where a third of the old one's life is over or where `force`.
 int node_renew(const Access& access, bool force);
 
 struct JoinCommand {
     std::string controller, token, name;
-    bool start = true;  // the roles' targets
+    std::string authority, mac;  // without a token: see ApplyOptions
+    bool start = true;           // the roles' targets
 };
-// Makes this node a member of a controller's cluster and starts its roles.
+// Makes this node a member of a controller's cluster and starts its roles. Without a token it waits until the operator has accepted this node.
 int join_command(const Access& access, const JoinCommand& command);
+
+struct PxeOptions {
+    std::string interface;                     // of the provisioning network
+    std::string media = "/var/lib/pilvi/pxe";  // as image-build/media pxe makes it
+    std::string answers = "/etc/pilvi/pxe";    // MAC.conf, settings of the node with that MAC
+    std::string first, last;                   // addresses to hand out; "": all of the network
+    std::string controller;                    // as nodes reach it; "": this machine, at the interface's address
+    int port = 8870;
+};
+// Starts machines of a network from it: DHCP, TFTP, HTTP; until a signal. On the controller, as root.
+int pxe_serve(const Access& access, const PxeOptions& options);
 
 // The roles of this node.
 int role_list(const Access& access, bool json);

@@ -49,6 +49,7 @@ void add_status(CLI::App& app, CommandLine& line) {
                             ->expected(0, 1)
                             ->default_str("300");
     command->add_flag("--json", line.status.json, "As JSON");
+    command->add_flag("--local", line.status.local, "Only what runs on this node");
     command->callback([&line, wait] {
         if (wait->count() > 0) line.status.wait = std::chrono::seconds(line.wait_seconds.value_or(300));
         line.run = [](CommandLine& l) { return status(l.access, l.status); };

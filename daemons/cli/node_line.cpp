@@ -1,4 +1,4 @@
-// The command line of pilvi token, node, join and role.
+// The command line of pilvi token, node, join, pxe and role.
 #include "node_line.h"
 
 #include <cstdio>
@@ -14,6 +14,8 @@ namespace {
 struct Line {
     TokenOptions token;
     JoinCommand join;
+    AcceptOptions accept;
+    PxeOptions pxe;
     std::string life = "1h", id, role;
     std::vector<std::string> roles, names;
     DeployOptions deploy;
@@ -65,6 +67,11 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
     CLI::App* gone = node->add_subcommand("remove", "Revokes a node's certificates and forgets its agents; on a controller");
     gone->add_option("NODE", line->id, "Name or id")->required();
     gone->callback([&access, &run, line] { run = [&access, line] { return node_remove(access, line->id); }; });
+    CLI::App* accept = node->add_subcommand("accept", "Gives a machine that waits its roles; it joins by itself; on a controller");
+    accept->add_option("NODE", line->accept.who, "The fingerprint that the machine shows, or its name as pilvi node list has it")->required();
+    accept->add_option("--role", line->accept.roles, "Role of the node: compute, network, storage; may be repeated")->required()->delimiter(',');
+    accept->add_option("--name", line->accept.name, "Name of the node, in place of its own");
+    accept->callback([&access, &run, line] { run = [&access, line] { return node_accept(access, line->accept); }; });
     CLI::App* renew = node->add_subcommand("renew", "A new certificate for this node where it is due; pilvi-renew.timer runs it");
     renew->add_flag("--force", line->force, "Also where it is not");
     renew->callback([&access, &run, line] { run = [&access, line] { return node_renew(access, line->force); }; });
@@ -80,10 +87,15 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
 
     CLI::App* joining = app.add_subcommand("join", "Makes this machine a node of a controller's cluster, in the roles that the token says");
     joining->add_option("CONTROLLER", line->join.controller, "Name or address of the controller")->required();
-    joining->add_option("TOKEN", line->join.token, "What pilvi token create printed there; - reads it from standard input")->required();
+    joining->add_option("TOKEN", line->join.token, "What pilvi token create printed there; - reads it from standard input");
+    joining->add_option(
+        "--authority", line->join.authority,
+        "Without a token: SHA-256 of the key of the cluster's authority; waits until the operator accepts this machine (pilvi node accept)");
+    joining->add_option("--mac", line->join.mac, "Without a token: the Ethernet address that this machine is known by");
     joining->add_option("--name", line->join.name, "Name of the node (the host name)");
     joining->add_flag("!--no-start", line->join.start, "Only certificate and configuration");
     joining->callback([&access, &run, line] {
+        if (line->join.token.empty() == line->join.authority.empty()) throw CLI::RequiredError("TOKEN, or --authority,");
         if (line->join.token == "-") std::getline(std::cin, line->join.token);
         run = [&access, line] { return join_command(access, line->join); };
     });
@@ -112,6 +124,17 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
             return deploy(runner, line->deploy);
         };
     });
+
+    CLI::App* pxe = app.add_subcommand("pxe", "Starts machines from the network")->require_subcommand(1);
+    CLI::App* serve = pxe->add_subcommand("serve", "Serves a provisioning network; machines that start from it wait for a role; on a controller");
+    serve->add_option("--interface", line->pxe.interface, "Its interface here, with an IPv4 address")->required();
+    serve->add_option("--media", line->pxe.media, "Directory that image-build/media pxe made")->capture_default_str();
+    serve->add_option("--answers", line->pxe.answers, "Directory of settings, MAC.conf each")->capture_default_str();
+    serve->add_option("--first", line->pxe.first, "First address to hand out (the network's)");
+    serve->add_option("--last", line->pxe.last, "Last address to hand out (the network's)");
+    serve->add_option("--controller", line->pxe.controller, "Name or address of the controller as nodes reach it (this machine on that network)");
+    serve->add_option("--port", line->pxe.port, "TCP port of the files")->capture_default_str()->check(CLI::Range(1, 65535));
+    serve->callback([&access, &run, line] { run = [&access, line] { return pxe_serve(access, line->pxe); }; });
 
     CLI::App* role = app.add_subcommand("role", "The roles of this node")->require_subcommand(1);
     CLI::App* roles = role->add_subcommand("list", "Those that are enabled");

@@ -141,7 +141,13 @@ void add_agents(Report& report, const Access& access) {
     }
 }
 
-Report look(const Access& access) {
+std::string host_name() {
+    char name[256] = {};
+    ::gethostname(name, sizeof name - 1);
+    return name;
+}
+
+Report look(const Access& access, bool local) {
     SystemCommandRunner runner;
     Report report;
     http::Client client;
@@ -157,6 +163,7 @@ Report look(const Access& access) {
     add_apis(report, client);
     // Another node has no password to ask with; the controller's list shows its agents.
     if (controller) add_agents(report, access);
+    if (local) std::erase_if(report.agents, [host = host_name()](const AgentRow& row) { return row.host != host; });
     return report;
 }
 
@@ -211,14 +218,14 @@ std::string missing(const Report& report) {
 int status(const Access& access, const StatusOptions& options) {
     const auto deadline = std::chrono::steady_clock::now() + options.wait.value_or(std::chrono::seconds(0));
     std::string said;
-    Report report = look(access);
+    Report report = look(access, options.local);
     while (options.wait && !report.ready() && std::chrono::steady_clock::now() < deadline) {
         if (const std::string text = missing(report); text != said) {
             said = text;
             std::fprintf(stderr, "waiting for %s\n", text.c_str());
         }
         std::this_thread::sleep_for(std::chrono::milliseconds(300));
-        report = look(access);
+        report = look(access, options.local);
     }
     if (options.json) std::puts(to_text(as_json(report)).c_str());
     else print(report);

@@ -25,6 +25,13 @@ std::string new_secret() {
     return hex({reinterpret_cast<const char*>(bytes), sizeof bytes});
 }
 
+const std::string accepted_prefix = "accepted-";
+constexpr Micros accepted_life = 7 * day;
+
+void check_name(const std::string& name) {
+    if (!is_node_name(name)) throw Error(Errc::bad_request, "the name of a node has letters, digits, '-' and '.' only, at most 63");
+}
+
 // Sorted, each once; Error(bad_request) where one does not exist.
 std::vector<std::string> checked_roles(const std::vector<std::string>& roles) {
     const std::set<std::string> set(roles.begin(), roles.end());
@@ -166,8 +173,28 @@ std::string Authority::prove(Tx& tx, const std::string& text, const std::string&
     return certificate.id();
 }
 
+// The new member's id.
+std::string Authority::add_node(Tx& tx, const std::string& name, const std::vector<std::string>& roles) {
+    const std::string id = new_uuid();
+    const Micros now = clock_();
+    try {
+        tx.insert("nodes", {{"id", id},
+                            {"name", name},
+                            {"roles", pilvi::join(checked_roles(roles), ",")},
+                            {"joined_at", now},
+                            {"seen_at", now},
+                            {"certified_until", now}});
+    } catch (const UniqueViolation&) {
+        throw Error(Errc::conflict, "there is a node " + name +
+                                        " already: give this one another host name, or remove that one first "
+                                        "(pilvi node remove " +
+                                        name + ")");
+    }
+    return id;
+}
+
 Membership Authority::join(const JoinRequest& request) {
-    if (!is_node_name(request.name)) throw Error(Errc::bad_request, "the name of a node has letters, digits, '-' and '.' only, at most 63");
+    check_name(request.name);
     const pki::PublicKey key = pki::key_of_request(request.request);
     const std::string hash = digest_of(request.token), fingerprint = key.fingerprint();
     return store_.write([&](Tx& tx) {
@@ -185,23 +212,44 @@ Membership Authority::join(const JoinRequest& request) {
             for (const std::string& role : split(tx.scalar("SELECT roles FROM nodes WHERE id = ?", {id}).text(), ',', false)) roles.push_back(role);
             tx.exec("UPDATE nodes SET roles = ? WHERE id = ?", {pilvi::join(checked_roles(roles), ","), id});
         } else {
-            id = new_uuid();
-            try {
-                tx.insert("nodes", {{"id", id},
-                                    {"name", request.name},
-                                    {"roles", pilvi::join(checked_roles(roles), ",")},
-                                    {"joined_at", now},
-                                    {"seen_at", now},
-                                    {"certified_until", now}});
-            } catch (const UniqueViolation&) {
-                throw Error(Errc::conflict, "there is a node " + request.name +
-                                                " already: give this one another host name, or remove that one first "
-                                                "(pilvi node remove " +
-                                                request.name + ")");
-            }
+            id = add_node(tx, request.name, roles);
         }
         tx.exec("UPDATE tokens SET node_id = ? WHERE hash = ?", {id, hash});
         return certify(tx, id, key);
+    });
+}
+
+// A token that is bound to a key from its beginning: no secret leads to it, as no digest begins so.
+void Authority::accept(const std::string& name, const std::vector<std::string>& roles, const pki::Fingerprint& key) {
+    check_name(name);
+    const std::vector<std::string> wanted = checked_roles(roles);
+    store_.write([&](Tx& tx) {
+        const Micros now = clock_();
+        tx.exec("DELETE FROM tokens WHERE hash = ?", {accepted_prefix + key});
+        tx.insert("tokens", {{"hash", accepted_prefix + key},
+                             {"id", new_uuid()},
+                             {"roles", pilvi::join(wanted, ",")},
+                             {"created_at", now},
+                             {"expires_at", now + accepted_life},
+                             {"used_at", now},
+                             {"used_by", key},
+                             {"node_id", add_node(tx, name, wanted)}});
+    });
+}
+
+std::optional<Membership> Authority::accepted(const pki::PublicKey& key) {
+    const auto node = [&](Tx& tx) -> std::optional<std::string> {
+        const auto row =
+            tx.one("SELECT t.node_id FROM tokens t JOIN nodes n ON n.id = t.node_id WHERE t.hash = ? AND t.expires_at > ? AND n.removed_at IS NULL",
+                   {accepted_prefix + key.fingerprint(), clock_()});
+        if (!row) return std::nullopt;
+        return row->text("node_id");
+    };
+    if (!store_.read(node)) return std::nullopt;  // most ask many times before they are accepted
+    return store_.write([&](Tx& tx) -> std::optional<Membership> {
+        const auto id = node(tx);
+        if (!id) return std::nullopt;
+        return certify(tx, *id, key);
     });
 }
 

@@ -67,6 +67,10 @@ public:
     Membership join(const JoinRequest& request);
     // Error(forbidden): not a certificate of ours, of a removed node, or ended too long ago; or the signature is wrong.
     Membership renew(const RenewRequest& request);
+    // The operator gives a machine that waits a name and roles: a member from here on, which fetches its certificate by accepted(). Error(conflict).
+    void accept(const std::string& name, const std::vector<std::string>& roles, const pki::Fingerprint& key);
+    // Of a machine that was accepted by its key within the last week; nullopt of any other.
+    std::optional<Membership> accepted(const pki::PublicKey& key);
     // This controller's own, for its node identity. The name is registered where it is not.
     Membership certify_controller(const std::string& name, const pki::PublicKey& key);
 
@@ -83,6 +87,7 @@ private:
     Issuer newest(Tx& tx);
     std::string trust_in(Tx& tx);
     Membership certify(Tx& tx, const std::string& id, const pki::PublicKey& key);
+    std::string add_node(Tx& tx, const std::string& name, const std::vector<std::string>& roles);
     std::string prove(Tx& tx, const std::string& certificate, const std::string& request, const std::string& signature);
     Store& store_;
     std::function<Micros()> clock_;

@@ -7,6 +7,7 @@ namespace pilvi::cluster {
 namespace {
 
 constexpr std::int64_t longest_life = 30 * 86400;  // seconds, of a token
+constexpr std::int64_t longest_opening = 3600;     // seconds, of a network from where machines may ask
 
 http::Response respond(int status, const json::value& body) {
     http::Response response;
@@ -100,10 +101,11 @@ http::Response Handler::for_node(const http::Request& request) {
         if (request.method != "GET") return refusal(405, "only GET is offered here");
         return respond(200, authority_.path());  // nothing secret: who gets it compares fingerprints
     }
-    if (request.path != "/v1/join" && request.path != "/v1/renew") return refusal(404, "there is no such path");
+    if (request.path != "/v1/join" && request.path != "/v1/renew" && request.path != "/v1/apply") return refusal(404, "there is no such path");
     if (request.method != "POST") return refusal(405, "only POST is offered here");
     if (!request.tls) return refusal(403, "a token and a certificate are given over TLS only");
     const json::object body = object_of(request);
+    if (request.path == "/v1/apply") return apply(request, body);
     if (request.path == "/v1/join") {
         const Membership joined = authority_.join({.token = text_of(body, "token"),
                                                    .name = text_of(body, "name"),
@@ -118,8 +120,55 @@ http::Response Handler::for_node(const http::Request& request) {
     return respond(200, member(authority_.renew(renewal)));
 }
 
+// A machine without a token. The request is signed by its key: who sends another's request gets a certificate that he has no key for.
+http::Response Handler::apply(const http::Request& request, const json::object& body) {
+    const pki::PublicKey key = pki::key_of_request(text_of(body, "request"));
+    if (const auto accepted = authority_.accepted(key)) {
+        waiting_.forget(key.fingerprint());
+        log::notice("a node that was accepted joined", {{"NODE", accepted->name}, {"PEER", request.peer}});
+        return respond(201, member(*accepted));
+    }
+    Applicant applicant{.name = text_of(body, "name"), .mac = {}, .address = request.peer, .key = key.fingerprint()};
+    if (!is_node_name(applicant.name)) throw Error(Errc::bad_request, "the name of a node has letters, digits, '-' and '.' only, at most 63");
+    if (const std::string mac = text_of(body, "mac", false); !mac.empty()) {
+        const auto normal = normalize_mac(mac);
+        if (!normal) throw Error(Errc::bad_request, "mac is not an Ethernet address");
+        applicant.mac = *normal;
+    }
+    waiting_.ask(applicant);
+    return respond(202, json::object{{"fingerprint", short_fingerprint(applicant.key)}});
+}
+
+// /v1/waiting: GET lists, POST /v1/waiting/WHO {"roles", "name"} accepts; PUT /v1/waiting {"network", "seconds"} opens a network.
+http::Response Handler::for_applicants(const http::Request& request, const std::vector<std::string>& parts) {
+    const bool one = parts.size() == 3;
+    if (request.method == "GET" && !one) return respond(200, json::object{{"waiting", waiting_.list()}});
+    const json::object body = request.body.empty() ? json::object{} : object_of(request);
+    if (request.method == "PUT" && !one) {
+        const auto network = Cidr::parse(text_of(body, "network"));
+        const std::int64_t seconds = integer_or(body, "seconds", 0);
+        if (!network) throw Error(Errc::bad_request, "network is not ADDRESS/PREFIX");
+        if (seconds < 1 || seconds > longest_opening) throw Error(Errc::bad_request, "a network is open between a second and an hour");
+        waiting_.open(*network, seconds * 1'000'000);
+        return respond(204, nullptr);
+    }
+    if (request.method == "POST" && one) {
+        const auto who = percent_decode(parts[2]);
+        if (!who) throw Error(Errc::bad_request, "the path is not understood");
+        const Applicant applicant = waiting_.find(*who);
+        std::string name = text_of(body, "name", false);
+        if (name.empty()) name = applicant.name;
+        authority_.accept(name, texts_of(body, "roles"), applicant.key);
+        log::notice("a machine was accepted as a node",
+                    {{"NODE", name}, {"PEER", applicant.address}, {"FINGERPRINT", short_fingerprint(applicant.key)}});
+        return respond(200, json::object{{"name", name}, {"fingerprint", short_fingerprint(applicant.key)}, {"address", applicant.address}});
+    }
+    return refusal(405, "this method is not offered here");
+}
+
 http::Response Handler::for_operator(const http::Request& request) {
     const std::vector<std::string> parts = split(std::string_view(request.path).substr(1), '/');
+    if (parts.size() >= 2 && parts.size() <= 3 && parts[0] == "v1" && parts[1] == "waiting") return for_applicants(request, parts);
     const bool tokens = parts.size() >= 2 && parts[1] == "tokens", nodes = parts.size() >= 2 && parts[1] == "nodes";
     if (parts.empty() || parts[0] != "v1" || (!tokens && !nodes) || parts.size() > 3) return refusal(404, "there is no such path");
     const bool one = parts.size() == 3;

@@ -43,7 +43,8 @@ void run(Daemon& daemon) {
     cluster::Keeper keeper(authority, &now_micros,
                            {.host = host_of(config), .identity = config.text("node.identity"), .trust = config.text("node.trust")});
     // What was removed is not trusted any more when the operator reads the answer.
-    cluster::Handler handler(authority, daemon.metrics(), config.text("cluster.region"), [&keeper] { keeper.keep(); });
+    cluster::Waiting waiting(&now_micros);
+    cluster::Handler handler(authority, waiting, daemon.metrics(), config.text("cluster.region"), [&keeper] { keeper.keep(); });
     http::Server& server = daemon.serve(handler);
     server.listen_unix(config.text("admin.socket"), 0600, std::string(cluster::Handler::admin));
     keeper.start();

@@ -4,43 +4,21 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "commands.h"
 #include "doctor/cloud_view.h"
+#include "node/cluster_socket.h"
 #include "node/roles.h"
 
 namespace pilvi::cli {
 namespace {
 
-MemberPlaces places_of(const Access& access) {
-    return {.node = access.state + "/node", .configuration = access.configuration, .compute_id = access.state + "/compute-agent/compute_id"};
-}
-
 void need_root(std::string_view what) {
     if (::geteuid() != 0) throw Error(Errc::forbidden, fmt::format("{} is for root", what));
-}
-
-json::object ask(const Access& access, std::string_view method, const std::string& path, const json::value& body = nullptr) {
-    http::Client client;
-    http::ClientRequest request{.method = std::string(method), .url = "unix:" + access.cluster_socket + ":" + path};
-    if (!body.is_null()) {
-        request.body = to_text(body);
-        request.headers.set("Content-Type", "application/json");
-    }
-    http::Response response;
-    try {
-        response = client.send(request);
-    } catch (const Error& error) {
-        throw Error(Errc::unavailable,
-                    fmt::format("pilvi-cluster does not answer on this machine ({}): this command is for a controller, as root", error.message()));
-    }
-    if (response.status / 100 != 2) throw error_of(response, "pilvi-cluster");
-    if (trim(response.body).empty()) return {};
-    json::value answer = parse_json(response.body);
-    return answer.is_object() ? std::move(answer.get_object()) : json::object();
 }
 
 std::string cell(const json::object& row, std::string_view column) {
@@ -97,7 +75,7 @@ void forget_in_cloud(const Access& access, const std::string& host) {
 
 int token_create(const Access& access, const TokenOptions& options) {
     const json::object token =
-        ask(access, "POST", "/v1/tokens", json::object{{"roles", json::value_from(options.roles)}, {"life", options.life.count()}});
+        ask_cluster(access, "POST", "/v1/tokens", json::object{{"roles", json::value_from(options.roles)}, {"life", options.life.count()}});
     if (options.json) std::puts(to_text(token).c_str());
     else std::puts(string_or(token, "token").c_str());
     if (!options.json && ::isatty(STDOUT_FILENO))
@@ -107,25 +85,48 @@ int token_create(const Access& access, const TokenOptions& options) {
 }
 
 int token_list(const Access& access, bool json) {
-    return show(array_or_empty(ask(access, "GET", "/v1/tokens"), "tokens"), json, {"id", "roles", "expires_at", "expired", "used_at", "node"});
+    return show(array_or_empty(ask_cluster(access, "GET", "/v1/tokens"), "tokens"), json,
+                {"id", "roles", "expires_at", "expired", "used_at", "node"});
 }
 
 int token_remove(const Access& access, const std::string& id) {
-    ask(access, "DELETE", "/v1/tokens/" + percent_encode(id));
+    ask_cluster(access, "DELETE", "/v1/tokens/" + percent_encode(id));
     return 0;
 }
 
 int node_list(const Access& access, bool json) {
-    return show(array_or_empty(ask(access, "GET", "/v1/nodes"), "nodes"), json,
-                {"name", "roles", "joined_at", "renewed_at", "certified_until", "certificate_ended", "id"});
+    const json::object members = ask_cluster(access, "GET", "/v1/nodes"), waiting = ask_cluster(access, "GET", "/v1/waiting");
+    json::array rows;
+    for (const json::value& member : array_or_empty(members, "nodes")) {
+        json::object row = member.as_object();
+        row["state"] = "member";
+        rows.emplace_back(std::move(row));
+    }
+    for (const json::value& applicant : array_or_empty(waiting, "waiting")) {
+        json::object row = applicant.as_object();
+        row["state"] = "waiting";
+        row["joined_at"] = nullptr;
+        rows.emplace_back(std::move(row));
+    }
+    std::vector<std::string_view> columns{"name", "state", "roles", "joined_at", "renewed_at", "certified_until", "certificate_ended", "id"};
+    if (!array_or_empty(waiting, "waiting").empty()) columns.insert(columns.end(), {"fingerprint", "mac", "address"});
+    return show(rows, json, columns);
+}
+
+int node_accept(const Access& access, const AcceptOptions& options) {
+    const json::object accepted = ask_cluster(access, "POST", "/v1/waiting/" + percent_encode(options.who),
+                                              json::object{{"roles", json::value_from(options.roles)}, {"name", options.name}});
+    std::printf("%s (%s) is accepted: %s; it joins within seconds\n", string_or(accepted, "name").c_str(), string_or(accepted, "fingerprint").c_str(),
+                pilvi::join(options.roles, ", ").c_str());
+    return 0;
 }
 
 int node_remove(const Access& access, const std::string& name) {
     std::string host = name;
-    const json::object answer = ask(access, "GET", "/v1/nodes");
+    const json::object answer = ask_cluster(access, "GET", "/v1/nodes");
     for (const json::value& node : array_or_empty(answer, "nodes"))
         if (string_or(node.as_object(), "id") == name) host = string_or(node.as_object(), "name");
-    ask(access, "DELETE", "/v1/nodes/" + percent_encode(name));
+    ask_cluster(access, "DELETE", "/v1/nodes/" + percent_encode(name));
     forget_in_cloud(access, host);
     return 0;
 }
@@ -138,12 +139,42 @@ int node_renew(const Access& access, bool force) {
     return 0;
 }
 
+namespace {
+
+// Asks until the operator has answered. What is in the way is said once; it may go away.
+MembershipRecord apply_until_accepted(const MemberPlaces& places, const ApplyOptions& options) {
+    std::string said;
+    const auto say = [&](const std::string& text) {
+        if (text == said) return;
+        std::printf("%s\n", text.c_str());
+        std::fflush(stdout);
+        said = text;
+    };
+    while (true) {
+        try {
+            const Application application = apply_to_cluster(places, options);
+            if (application.record) return *application.record;
+            say(fmt::format("this machine waits for a role; its fingerprint is {}", application.fingerprint));
+        } catch (const Error& error) {
+            if (error.code() == Errc::conflict || error.code() == Errc::internal) throw;
+            say(fmt::format("this machine cannot ask for a role: {}; asking again", error.message()));
+        }
+        std::this_thread::sleep_for(std::chrono::seconds(5));
+    }
+}
+
+}  // namespace
+
 int join_command(const Access& access, const JoinCommand& command) {
     need_root("pilvi join");
     const MemberPlaces places = places_of(access);
     std::vector<std::string> before;
     if (const auto record = read_membership(places)) before = record->roles;
-    const MembershipRecord record = join_cluster(places, {.controller = command.controller, .token = command.token, .name = command.name});
+    const MembershipRecord record =
+        command.token.empty()
+            ? apply_until_accepted(places,
+                                   {.controller = command.controller, .authority = command.authority, .name = command.name, .mac = command.mac})
+            : join_cluster(places, {.controller = command.controller, .token = command.token, .name = command.name});
     std::printf("%s is a member of the cluster of %s: %s\n", record.name.c_str(), record.controller.c_str(), pilvi::join(record.roles, ", ").c_str());
     if (!command.start) return 0;
     SystemCommandRunner runner;

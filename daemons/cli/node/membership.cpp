@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <tuple>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -76,6 +77,8 @@ std::pair<std::string, int> controller_address(const std::string& text) {
     throw Error(Errc::bad_request, "not a controller's HOST or HOST:PORT: " + text);
 }
 
+std::string joining_key(const MemberPlaces& places) { return places.node + "/joining.pem"; }
+
 void write_record(const MemberPlaces& places, const MembershipRecord& record) {
     const json::object content{
         {"controller", record.controller},        {"port", record.port}, {"id", record.id}, {"name", record.name}, {"region", record.region},
@@ -87,12 +90,25 @@ void write_record(const MemberPlaces& places, const MembershipRecord& record) {
 class Cluster {
 public:
     Cluster(std::string host, int port) : host_(std::move(host)), port_(port) {}
+    explicit Cluster(const std::string& address) { std::tie(host_, port_) = controller_address(address); }
+    const std::string& host() const { return host_; }
+    int port() const { return port_; }
 
     // What everybody may know: the authorities, and how the newer ones follow from the older.
     json::object authorities() const {
         http::Client client;
         const http::Response response = client.send({.url = fmt::format("http://{}:{}/v1/authorities", in_url(host_), port_)});
         return answer(response);
+    }
+
+    // PEM of the authorities with this fingerprint: whoever answers with another one is not the controller that was meant.
+    std::string trusted(const pki::Fingerprint& authority) const {
+        std::string out;
+        for (const pki::Certificate& one : pki::Certificate::all(string_or(authorities(), "authorities")))
+            if (one.key().fingerprint() == authority) out += one.pem();
+        if (out.empty())
+            throw Error(Errc::forbidden, host_ + " is not the controller that was meant: its certificate authority has another fingerprint");
+        return out;
     }
 
     // Over TLS, to a server that one of the authorities in `trust` (PEM) calls a controller.
@@ -142,6 +158,29 @@ void take(const MemberPlaces& places, const json::object& answer, const pki::Key
     write_secret(places.identity(), certificate + key.pem(), 0640);
 }
 
+// This machine's key while it has no certificate: kept, so that it is the same when an answer was lost.
+pki::Key kept_key(const MemberPlaces& places) {
+    const auto kept = content_of(joining_key(places));
+    if (kept) return pki::Key::from_pem(*kept);
+    const pki::Key key = pki::Key::generate();
+    write_secret(joining_key(places), key.pem(), 0600);
+    return key;
+}
+
+MembershipRecord become_member(const MemberPlaces& places, const Cluster& cluster, const json::object& answer, const pki::Key& key) {
+    take(places, answer, key);
+    const MembershipRecord record{.controller = cluster.host(),
+                                  .port = cluster.port(),
+                                  .id = string_or(answer, "id"),
+                                  .name = string_or(answer, "name"),
+                                  .region = string_or(answer, "region"),
+                                  .roles = roles_in(answer)};
+    write_record(places, record);
+    write_configuration(places, &record, record.roles);
+    ::unlink(joining_key(places).c_str());
+    return record;
+}
+
 void prove(json::object& body, const std::string& identity, const std::string& request) {
     body["certificate"] = pki::Certificate::from_pem(identity).pem();
     body["signature"] = base64_encode(pki::Key::from_pem(identity).sign(request));
@@ -175,38 +214,33 @@ JoinToken parse_token(std::string_view text) {
 
 MembershipRecord join_cluster(const MemberPlaces& places, const JoinOptions& options) {
     const JoinToken token = parse_token(options.token);
-    const auto [host, port] = controller_address(options.controller);
-    const Cluster cluster(host, port);
+    const Cluster cluster(options.controller);
     make_directory(places);
-    // The token says whose authority it is: whoever answers with another one is not the controller that made it.
-    std::vector<pki::Certificate> trusted;
-    for (const pki::Certificate& authority : pki::Certificate::all(string_or(cluster.authorities(), "authorities")))
-        if (authority.key().fingerprint() == token.authority) trusted.push_back(authority);
-    if (trusted.empty())
-        throw Error(Errc::forbidden, host + " is not the controller that made this token: its certificate authority has another fingerprint");
-    // A key that waits for its certificate since an answer was lost: the token is good for that key alone.
-    const std::string waiting = places.node + "/joining.pem";
-    const auto kept = content_of(waiting);
-    const pki::Key key = kept ? pki::Key::from_pem(*kept) : pki::Key::generate();
-    if (!kept) write_secret(waiting, key.pem(), 0600);
+    const std::string trusted = cluster.trusted(token.authority);
+    // The token is good for one key alone, also after an answer was lost.
+    const bool goes_on = content_of(joining_key(places)).has_value();
+    const pki::Key key = kept_key(places);
     const std::string request = pki::make_request(key);
     json::object body{{"token", token.secret}, {"name", options.name.empty() ? host_name() : options.name}, {"request", request}};
     const auto member = read_membership(places);
     const auto identity = content_of(places.identity());
     if (identity && member) prove(body, *identity, request);
-    else if (identity) throw Error(Errc::conflict, "this node is a controller: it has its own certificate and joins no other cluster");
-    const json::object answer = cluster.post("/v1/join", body, pem_of(trusted), places);
-    take(places, answer, key);
-    const MembershipRecord record{.controller = host,
-                                  .port = port,
-                                  .id = string_or(answer, "id"),
-                                  .name = string_or(answer, "name"),
-                                  .region = string_or(answer, "region"),
-                                  .roles = roles_in(answer)};
-    write_record(places, record);
-    write_configuration(places, &record, record.roles);
-    ::unlink(waiting.c_str());
-    return record;
+    else if (identity && !goes_on) throw Error(Errc::conflict, "this node is a controller: it has its own certificate and joins no other cluster");
+    return become_member(places, cluster, cluster.post("/v1/join", body, trusted, places), key);
+}
+
+Application apply_to_cluster(const MemberPlaces& places, const ApplyOptions& options) {
+    const Cluster cluster(options.controller);
+    make_directory(places);
+    if (content_of(places.identity()) && !content_of(joining_key(places)))
+        throw Error(Errc::conflict, "this node is a member of a cluster, or its controller: pilvi join with a token gives it more roles");
+    const std::string trusted = cluster.trusted(options.authority);
+    const pki::Key key = kept_key(places);
+    json::object body{{"name", options.name.empty() ? host_name() : options.name}, {"request", pki::make_request(key)}};
+    if (!options.mac.empty()) body["mac"] = options.mac;
+    const json::object answer = cluster.post("/v1/apply", body, trusted, places);
+    if (!find(answer, "certificate")) return {.fingerprint = string_or(answer, "fingerprint"), .record = std::nullopt};
+    return {.fingerprint = {}, .record = become_member(places, cluster, answer, key)};
 }
 
 bool renew_certificate(const MemberPlaces& places, Micros now, bool force, const std::optional<std::vector<std::string>>& roles) {

@@ -45,6 +45,19 @@ struct JoinOptions {
 // a failure it goes on where it stopped. Throws Error.
 MembershipRecord join_cluster(const MemberPlaces& places, const JoinOptions& options);
 
+struct ApplyOptions {
+    std::string controller;      // HOST or HOST:PORT
+    pki::Fingerprint authority;  // of the cluster's authority: who has another one is not the controller
+    std::string name;            // "": the host name
+    std::string mac;             // of the interface that this machine was started from, "" where it was not
+};
+struct Application {
+    std::string fingerprint;                 // of this machine's key, for the operator to compare
+    std::optional<MembershipRecord> record;  // where the operator has accepted it
+};
+// Asks without a token to become a member; a key is made for it the first time and kept. Throws Error.
+Application apply_to_cluster(const MemberPlaces& places, const ApplyOptions& options);
+
 // A new certificate with a new key where a third of the old one's life is over, where `force` or where `roles` are to become fewer. True where there is one.
 bool renew_certificate(const MemberPlaces& places, Micros now, bool force, const std::optional<std::vector<std::string>>& roles = {});
 

@@ -247,3 +247,41 @@ TEST_CASE("the keeper writes what is missing, wrong or due, and nothing else") {
     CHECK(accepted(node.member.certificate, read_file(trust), cloud.now) == "certificate revoked");
     CHECK(code_of([&] { cloud.authority->remove_node("ctl"); }) == Errc::conflict);
 }
+
+TEST_CASE("a machine that was accepted gets its certificate by its key, as often as it asks, for a week") {
+    Cloud cloud;
+    const pki::Key key = pki::Key::generate(), other = pki::Key::generate();
+    CHECK_FALSE(cloud.authority->accepted(key));
+    cloud.authority->accept("rack1", {"network", "compute"}, key.fingerprint());
+    CHECK_FALSE(cloud.authority->accepted(other));
+    for (int times = 0; times < 2; ++times) {
+        const auto member = cloud.authority->accepted(key);
+        REQUIRE(member);
+        CHECK(member->name == "rack1");
+        CHECK(member->roles == std::vector<std::string>{"compute", "network"});
+        CHECK(pki::Certificate::from_pem(member->certificate).key().fingerprint() == key.fingerprint());
+        CHECK(accepted(member->certificate, member->trust, cloud.now) == "");
+    }
+    // The key is no secret of a token: nobody joins with what it is kept under.
+    CHECK(code_of([&] { cloud.authority->join({.token = "accepted-" + key.fingerprint(), .name = "x", .request = pki::make_request(key)}); }) ==
+          Errc::forbidden);
+    cloud.now += 7 * day;
+    CHECK_FALSE(cloud.authority->accepted(key));
+}
+
+TEST_CASE("a name is accepted once; what is wrong leaves nothing") {
+    Cloud cloud;
+    const pki::Key key = pki::Key::generate(), other = pki::Key::generate();
+    CHECK(code_of([&] { cloud.authority->accept("rack 1", {"compute"}, key.fingerprint()); }) == Errc::bad_request);
+    CHECK(code_of([&] { cloud.authority->accept("rack1", {"cook"}, key.fingerprint()); }) == Errc::bad_request);
+    CHECK(code_of([&] { cloud.authority->accept("rack1", {}, key.fingerprint()); }) == Errc::bad_request);
+    CHECK_FALSE(cloud.authority->accepted(key));
+    cloud.authority->accept("rack1", {"compute"}, key.fingerprint());
+    CHECK(code_of([&] { cloud.authority->accept("rack1", {"compute"}, other.fingerprint()); }) == Errc::conflict);
+    CHECK_FALSE(cloud.authority->accepted(other));
+    CHECK(cloud.authority->nodes().size() == 1);
+    cloud.authority->remove_node("rack1");
+    CHECK_FALSE(cloud.authority->accepted(key));
+    cloud.authority->accept("rack1", {"compute"}, other.fingerprint());
+    CHECK(cloud.authority->accepted(other));
+}
