@@ -41,6 +41,12 @@ std::vector<std::string> checked_roles(const std::vector<std::string>& roles) {
     return {set.begin(), set.end()};
 }
 
+// A node that was removed and still has its files is nobody yet: the token alone lets it in, as any other machine.
+bool was_removed(Tx& tx, const std::string& certificate) {
+    return tx.scalar("SELECT count(*) FROM nodes WHERE id = ? AND removed_at IS NOT NULL", {pki::Certificate::from_pem(certificate).id()})
+               .integer() != 0;
+}
+
 }  // namespace
 
 const std::vector<std::string>& known_roles() {
@@ -207,7 +213,7 @@ Membership Authority::join(const JoinRequest& request) {
         if (!first) return certify(tx, token->text("node_id"), key);
         std::string id;
         std::vector<std::string> roles = split(token->text("roles"), ',');
-        if (!request.certificate.empty()) {
+        if (!request.certificate.empty() && !was_removed(tx, request.certificate)) {
             id = prove(tx, request.certificate, request.request, request.signature);
             for (const std::string& role : split(tx.scalar("SELECT roles FROM nodes WHERE id = ?", {id}).text(), ',', false)) roles.push_back(role);
             tx.exec("UPDATE nodes SET roles = ? WHERE id = ?", {pilvi::join(checked_roles(roles), ","), id});

@@ -181,6 +181,12 @@ TEST_CASE("roles: more with a token, fewer with a renewal") {
     CHECK(cloud.authority->renew(fewer).roles == std::vector<std::string>{"network"});
     fewer.roles = {"network", "storage"};
     CHECK(code_of([&] { cloud.authority->renew(fewer); }) == Errc::forbidden);
+    // Removed, it comes back as another node, with what the new token says and no more.
+    cloud.authority->remove_node("node1");
+    CHECK(code_of([&] { more("0", node.key.sign(request)); }) == Errc::forbidden);
+    const cluster::Membership anew = more(cloud.secret({"storage"}), node.key.sign(request));
+    CHECK(anew.id != node.member.id);
+    CHECK(anew.roles == std::vector<std::string>{"storage"});
 }
 
 TEST_CASE("a quarter of a century: nobody is stranded, whoever sleeps how long") {
