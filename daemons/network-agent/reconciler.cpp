@@ -16,6 +16,14 @@ namespace {
 
 constexpr std::chrono::seconds recheck{30};  // of a namespace whose plan did not change
 
+// The device of this node's own namespace that has the address; "" for none.
+std::string device_with(const std::string& address) {
+    for (const auto& [name, device] : own_devices())
+        for (const std::string& prefixed : device.addresses)
+            if (prefixed.substr(0, prefixed.find('/')) == address) return name;
+    return {};
+}
+
 std::string user_or_root(const std::string& user) { return ::getpwnam(user.c_str()) ? user : "root"; }
 
 }  // namespace
@@ -95,6 +103,8 @@ void Reconciler::bridges(Round& round) {
         ovs_.transact(commands);
         round.snapshot = db_.snapshot();
     }
+    if (!round.desired.peers.empty())
+        complain("tunnels", tunnel_obstacle(round.datapath, settings_.tunnel_ip, device_with(settings_.tunnel_ip), round.snapshot));
     if (!settings_.external_address.empty() && !settings_.bridge_mappings.empty()) {
         const std::string& bridge = settings_.bridge_mappings.begin()->second;
         auto devices = own_devices();

@@ -88,6 +88,16 @@ OvsCommands plan_tunnels(const std::vector<IpAddress>& peers, const std::string&
     return commands;
 }
 
+std::string tunnel_obstacle(const std::string& datapath, const std::string& local_ip, const std::string& device, const OvsSnapshot& snapshot) {
+    if (datapath != "netdev" || local_ip.empty()) return {};
+    if (device.empty()) return fmt::format("no interface of this node has the tunnel address {}", local_ip);
+    if (snapshot.bridges.contains(device)) return {};
+    return fmt::format(
+        "the tunnel address {} is on {}, which is no bridge of Open vSwitch: its userspace datapath reaches other nodes through its bridges only; "
+        "give the address to a bridge that has {} as a port",
+        local_ip, device, device);
+}
+
 OvsCommands plan_ports(const std::vector<PluggedPort>& wanted, const std::set<std::string>& known, const std::set<std::string>& devices,
                        const OvsSnapshot& snapshot) {
     OvsCommands commands;

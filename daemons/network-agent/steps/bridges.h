@@ -30,6 +30,10 @@ OvsCommands plan_bridges(const BridgeSettings& settings, const OvsSnapshot& snap
 // VXLAN ports of br-tun, one a peer; none while this node has no tunnel address.
 OvsCommands plan_tunnels(const std::vector<IpAddress>& peers, const std::string& local_ip, const OvsSnapshot& snapshot);
 
+// Why no packet leaves through this node's tunnels, "" where nothing is in the way: the userspace datapath sends and receives tunnels through its own
+// bridges only. `device` has the tunnel address, "" where none has.
+std::string tunnel_obstacle(const std::string& datapath, const std::string& local_ip, const std::string& device, const OvsSnapshot& snapshot);
+
 // The other end of a patch port's name, at most 15 characters: "int-br-ex", "phy-br-ex".
 std::string patch_name(const std::string& prefix, const std::string& bridge);
 

@@ -251,6 +251,16 @@ TEST_CASE("tunnels follow the peers") {
     CHECK(text(plan_tunnels(peers, "", {})).empty());
 }
 
+TEST_CASE("tunnels of the userspace datapath need their address on a bridge") {
+    OvsSnapshot snapshot;
+    snapshot.bridges["br-phy"] = {.name = "br-phy", .datapath_type = "netdev"};
+    CHECK(tunnel_obstacle("netdev", "192.0.2.1", "br-phy", snapshot).empty());
+    CHECK(tunnel_obstacle("netdev", "192.0.2.1", "eth0", snapshot).find("192.0.2.1 is on eth0") != std::string::npos);
+    CHECK(tunnel_obstacle("netdev", "192.0.2.1", "", snapshot).find("no interface") != std::string::npos);
+    CHECK(tunnel_obstacle("netdev", "", "", snapshot).empty());
+    CHECK(tunnel_obstacle("system", "192.0.2.1", "eth0", snapshot).empty());
+}
+
 TEST_CASE("own ports that are not wanted and dead ports of guests go, living ones stay") {
     OvsPort own = plugged("tapold", "x");
     own.interfaces[0].external_ids[owner_key] = owner_value;
