@@ -71,6 +71,18 @@ void forget_in_cloud(const Access& access, const std::string& host) {
     remove("compute", "/os-services", "services", "compute services");
 }
 
+// pilvi-setup made them before it was known that the cloud is another node's: nobody accepts them.
+void drop_passwords(const Access& access) {
+    namespace fs = std::filesystem;
+    if (fs::exists(access.state + "/identity")) return;
+    std::error_code missing;
+    std::vector<fs::path> unused;
+    for (const fs::directory_entry& entry : fs::directory_iterator(access.credentials, missing))
+        if (const std::string name = entry.path().filename(); name == "admin-password" || name.starts_with("service-password-"))
+            unused.push_back(entry.path());
+    for (const fs::path& file : unused) fs::remove(file);
+}
+
 }  // namespace
 
 int token_create(const Access& access, const TokenOptions& options) {
@@ -176,6 +188,7 @@ int join_command(const Access& access, const JoinCommand& command) {
                                    {.controller = command.controller, .authority = command.authority, .name = command.name, .mac = command.mac})
             : join_cluster(places, {.controller = command.controller, .token = command.token, .name = command.name});
     std::printf("%s is a member of the cluster of %s: %s\n", record.name.c_str(), record.controller.c_str(), pilvi::join(record.roles, ", ").c_str());
+    drop_passwords(access);
     if (!command.start) return 0;
     SystemCommandRunner runner;
     Roles roles(runner, places);
