@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -14,6 +16,7 @@
 #include "doctor/cloud_view.h"
 #include "doctor/node_view.h"
 #include "node/roles.h"
+#include "node/storage.h"
 
 namespace pilvi::cli {
 namespace {
@@ -35,9 +38,11 @@ struct Report {
     std::vector<DaemonRow> daemons;
     std::vector<ApiRow> apis;
     std::vector<AgentRow> agents;
-    std::string agents_unknown;  // why
+    std::string agents_unknown;           // why
+    std::optional<StorageFacts> storage;  // of a node of that role
     bool ready() const {
-        if (daemons.empty() || !agents_unknown.empty()) return false;
+        // The role storage alone has no daemon.
+        if ((daemons.empty() && !storage) || !agents_unknown.empty()) return false;
         for (const DaemonRow& row : daemons)
             if (!row.ready) return false;
         for (const ApiRow& row : apis)
@@ -63,17 +68,9 @@ bool is_daemon(const std::string& unit) {
     return false;
 }
 
-// Whether a role that this node has needs the daemon; its unit is enabled for the other roles as well.
-bool is_wanted(const std::string& unit, const std::vector<std::string>& roles) {
-    for (const std::string& role : roles)
-        for (const std::string_view daemon : daemons_of(role))
-            if (unit == fmt::format("pilvi-{}.service", daemon)) return true;
-    return false;
-}
-
-void add_units(Report& report, const NodeView& node, const std::vector<std::string>& roles) {
+void add_units(Report& report, const NodeView& node) {
     for (const UnitOnNode& unit : node.units) {
-        if (!is_daemon(unit.name) || (unit.state == "inactive" && !(unit.enabled && is_wanted(unit.name, roles)))) continue;
+        if (!is_daemon(unit.name) || (unit.state == "inactive" && !(unit.enabled && is_wanted(unit.name, node.roles)))) continue;
         report.daemons.push_back({.name = unit.name.substr(0, unit.name.size() - 8),
                                   .state = unit.state + " (" + unit.sub_state + ")",
                                   .ready = unit.state == "active",
@@ -119,23 +116,51 @@ void add_apis(Report& report, http::Client& client) {
     }
 }
 
-// The agents of this node must have reported; on a controller, at least one of each kind that the node runs.
+// The members of the cluster with their roles; none where we may not ask for them.
+std::map<std::string, std::set<std::string>> cluster_members(const Access& access) {
+    std::map<std::string, std::set<std::string>> out;
+    http::Response answer;
+    try {
+        http::Client client;
+        answer = client.send({.url = "unix:" + access.cluster_socket + ":/v1/nodes", .timeout = std::chrono::seconds(5)});
+    } catch (const Error&) {  // not root, or no cluster here
+        return out;
+    }
+    const json::value body = answer.status == 200 ? parse_json(answer.body) : json::value(json::object());
+    if (!body.is_object()) return out;
+    for (const json::value& node : array_or_empty(body.get_object(), "nodes"))
+        for (const json::value& role : array_or_empty(node.as_object(), "roles"))
+            out[string_or(node.as_object(), "name")].insert(str(role.as_string()));
+    return out;
+}
+
+// What the cloud waits for: this node's agents (under whatever name), those of every member, and the resources of those that run servers. "" for nothing.
+std::string missing_agent(const Report& report, const Access& access, const std::set<std::string>& providers) {
+    const auto reported = [&](std::string_view word, const std::string& host = {}) {
+        return std::ranges::any_of(
+            report.agents, [&](const AgentRow& row) { return (host.empty() || row.host == host) && row.kind.find(word) != std::string::npos; });
+    };
+    if (has(report, "compute-agent") && !reported("nova-compute")) return "pilvi-compute-agent has not reported yet";
+    if (has(report, "network-agent") && !reported("agent")) return "pilvi-network-agent has not reported yet";
+    if (has(report, "compute-agent") && providers.empty()) return "this node's resources are not at placement yet";
+    for (const auto& [host, roles] : cluster_members(access)) {
+        const bool compute = roles.contains("compute");
+        if (compute && !reported("nova-compute", host)) return fmt::format("pilvi-compute-agent on {} has not reported yet", host);
+        if ((compute || roles.contains("network")) && !reported("agent", host))
+            return fmt::format("pilvi-network-agent on {} has not reported yet", host);
+        if (compute && !providers.contains(host)) return fmt::format("the resources of {} are not at placement yet", host);
+    }
+    return {};
+}
+
 void add_agents(Report& report, const Access& access) {
     try {
         Session session(admin_session(access.auth_url, access.credentials));
         report.agents = look_at_agents(session);
-        const auto reported = [&](std::string_view word) {
-            for (const AgentRow& row : report.agents)
-                if (row.kind.find(word) != std::string::npos) return true;
-            return false;
-        };
-        if (has(report, "compute-agent") && !reported("nova-compute")) report.agents_unknown = "pilvi-compute-agent has not reported yet";
-        if (has(report, "network-agent") && !reported("agent")) report.agents_unknown = "pilvi-network-agent has not reported yet";
-        if (report.agents_unknown.empty() && has(report, "compute-agent")) {
-            const json::value found = session.call("GET", session.endpoint("placement") + "/resource_providers");
-            if (array_or_empty(found.as_object(), "resource_providers").empty())
-                report.agents_unknown = "this node's resources are not at placement yet";
-        }
+        std::set<std::string> providers;
+        const json::value found = session.call("GET", session.endpoint("placement") + "/resource_providers");
+        for (const json::value& row : array_or_empty(found.as_object(), "resource_providers")) providers.insert(string_or(row.as_object(), "name"));
+        report.agents_unknown = missing_agent(report, access, providers);
     } catch (const Error& error) {
         report.agents_unknown = error.message();
     }
@@ -154,9 +179,9 @@ Report look(const Access& access, bool local) {
     const NodeView node = look_at_units_only(runner);
     bool controller = true;
     if (node.has_systemd) {
-        const std::vector<std::string> roles = Roles(runner, {}).enabled();
-        controller = std::ranges::find(roles, "controller") != roles.end();
-        add_units(report, node, roles);
+        controller = std::ranges::find(node.roles, "controller") != node.roles.end();
+        add_units(report, node);
+        if (std::ranges::find(node.roles, "storage") != node.roles.end()) report.storage = look_at_storage(runner);
     } else {
         add_processes(report);
     }
@@ -176,11 +201,13 @@ json::object as_json(const Report& report) {
     for (const AgentRow& r : report.agents) agents.push_back(json::object{{"kind", r.kind}, {"host", r.host}, {"up", r.up}, {"enabled", r.enabled}});
     json::value unknown = nullptr;
     if (!report.agents_unknown.empty()) unknown = report.agents_unknown;
-    return {{"ready", report.ready()},
-            {"daemons", std::move(daemons)},
-            {"apis", std::move(apis)},
-            {"agents", std::move(agents)},
-            {"waiting_for", std::move(unknown)}};
+    json::object out{{"ready", report.ready()},
+                     {"daemons", std::move(daemons)},
+                     {"apis", std::move(apis)},
+                     {"agents", std::move(agents)},
+                     {"waiting_for", std::move(unknown)}};
+    if (report.storage) out["storage"] = {{"volume_group", report.storage->group.has_value()}, {"text", describe(*report.storage)}};
+    return out;
 }
 
 void print(const Report& report) {
@@ -193,6 +220,7 @@ void print(const Report& report) {
     if (!report.daemons.empty())
         std::puts(fmt::format("{:<45} {:>9}", "memory in all (PSS)", fmt::format("{:.1f} MB", static_cast<double>(sum) / 1024)).substr(0).c_str());
     else std::puts("no daemon runs here");
+    if (report.storage) std::puts(("storage: " + describe(*report.storage) + "; this version has no volume service").c_str());
     for (const ApiRow& r : report.apis) std::puts(fmt::format("{:<22} {:<22} {}", r.name, r.ready ? "answers" : "does not answer", r.answer).c_str());
     for (const AgentRow& r : report.agents)
         std::puts(fmt::format("{:<22} {:<22} on {}", r.kind, !r.enabled ? "disabled" : r.up ? "up" : "down", r.host).c_str());

@@ -65,8 +65,11 @@ private:
             warn(fmt::format("{} MiB are free below /var/lib", facts.free_disk_mib), "images and servers' disks will need more");
         if (facts.memory_mib < little_memory_mib) warn(fmt::format("it has {} MiB of memory", facts.memory_mib), "servers will find little room");
         for (const std::string& role : host_->roles) {
-            if (role == "storage") fatal("there is no volume service yet for the role storage", "leave CONFIG_STORAGE_HOST empty");
-            else if (!facts.installed.contains(role)) fatal("the role " + role + " is not installed", "apt-get install pilvi-role-" + role);
+            if (!facts.installed.contains(role)) fatal("the role " + role + " is not installed", "apt-get install pilvi-role-" + role);
+        }
+        if (has(host_->roles, "storage")) {
+            warn("this version has no volume service: it gets the role storage, and no volumes", "nothing is to be done for that");
+            if (!facts.volume_group) warn("there is no volume group cinder-volumes", "vgcreate cinder-volumes DEVICE makes it on an empty disk");
         }
         if (has(host_->roles, "compute") && !facts.kvm)
             warn("there is no /dev/kvm: servers will be emulated, and slow",

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/ids.h"
+#include "node/roles.h"
 
 namespace pilvi::cli {
 namespace {
@@ -23,6 +24,7 @@ public:
         units();
         agents();
         bridges();
+        tunnels();
         if (cloud_.compute) servers();
         if (cloud_.network) network();
         flows();
@@ -47,7 +49,7 @@ private:
         for (const UnitOnNode& unit : node_.units) {
             if (unit.state == "failed")
                 problem("unit", unit.name, "failed (" + unit.result + ")", "journalctl -u " + unit.name + "; systemctl restart " + unit.name);
-            if (unit.state == "inactive" && unit.enabled && unit.name.starts_with("pilvi-"))
+            if (unit.state == "inactive" && unit.enabled && is_wanted(unit.name, node_.roles))
                 problem("unit", unit.name, "is enabled and does not run", "systemctl start " + unit.name);
         }
     }
@@ -67,6 +69,25 @@ private:
             if (!port.error.empty())
                 problem("switch port", port.name, "Open vSwitch could not make it: " + port.error,
                         "ovs-vsctl del-port " + port.name + ", where nothing uses it");
+    }
+
+    // The userspace datapath reaches other nodes through its own bridges only.
+    void tunnels() {
+        std::set<std::string> ends;
+        for (const SwitchPort& port : node_.ports) {
+            const auto end = port.options.find("local_ip"), datapath = node_.datapaths.find(port.bridge);
+            if (end != port.options.end() && datapath != node_.datapaths.end() && datapath->second == "netdev") ends.insert(end->second);
+        }
+        for (const std::string& end : ends) {
+            const auto link = node_.addresses.find(end);
+            if (link == node_.addresses.end())
+                problem("tunnel", end, "no interface of this node has this address of its tunnels", "tunnel.local_ip in network-agent.toml");
+            else if (!node_.datapaths.contains(link->second))
+                problem(
+                    "tunnel", end,
+                    "is on " + link->second + ", no bridge of Open vSwitch, whose userspace datapath reaches other nodes through its bridges only",
+                    "give the address to a bridge that has " + link->second + " as a port");
+        }
     }
 
     bool here(const ServerRow& server) const { return server.host == host_ || server.host.empty(); }

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "node/roles.h"
 
 namespace pilvi::cli {
 namespace {
@@ -97,9 +98,10 @@ void look_at_switch(CommandRunner& runner, const NodePlaces& places, NodeView& v
         for (const std::string& port : lines(ask(runner, view, {ovs_vsctl, "--timeout=10", "list-ports", bridge}))) bridge_of[port] = bridge;
         std::string mode(trim(ask(runner, view, {ovs_vsctl, "--timeout=10", "get-fail-mode", bridge})));
         view.fail_modes[bridge] = mode;
+        view.datapaths[bridge] = trim(ask(runner, view, {ovs_vsctl, "--timeout=10", "get", "Bridge", bridge, "datapath_type"}));
     }
     const std::string table =
-        ask(runner, view, {ovs_vsctl, "--timeout=10", "--format=json", "--columns=name,type,ofport,external_ids,error", "list", "Interface"});
+        ask(runner, view, {ovs_vsctl, "--timeout=10", "--format=json", "--columns=name,type,ofport,external_ids,error,options", "list", "Interface"});
     if (!table.empty()) view.ports = parse_interfaces(table, bridge_of);
     for (const std::string& bridge : places.bridges) {
         if (!view.fail_modes.contains(bridge)) continue;
@@ -114,12 +116,16 @@ void look_at_network(CommandRunner& runner, NodeView& view) {
     view.has_namespaces = true;
     for (const std::string& line : lines(ask(runner, view, {ip_program(), "netns", "list"})))
         view.namespaces.push_back(line.substr(0, line.find(' ')));
-    const std::string links = ask(runner, view, {ip_program(), "-json", "link", "show"});
+    const std::string links = ask(runner, view, {ip_program(), "-json", "address", "show"});
     if (links.empty()) return;
     const json::value document = parse_json(links);
     if (!document.is_array()) return;
-    for (const json::value& link : document.as_array())
-        if (link.is_object()) view.links.push_back(string_or(link.as_object(), "ifname"));
+    for (const json::value& link : document.as_array()) {
+        if (!link.is_object()) continue;
+        view.links.push_back(string_or(link.as_object(), "ifname"));
+        for (const json::value& address : array_or_empty(link.as_object(), "addr_info"))
+            if (address.is_object()) view.addresses[string_or(address.as_object(), "local")] = view.links.back();
+    }
 }
 
 // The id in "/.../dhcp/<network id>/..." of a command line.
@@ -148,11 +154,13 @@ void look_at_processes(const NodePlaces& places, NodeView& view) {
 void look_at_units(CommandRunner& runner, NodeView& view) {
     if (!fs::exists("/run/systemd/system") || !executable(systemctl)) return;
     view.has_systemd = true;
-    view.units = parse_units(ask(runner, view,
-                                 {systemctl, "show", "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts",
-                                  "pilvi-identity.service", "pilvi-image.service", "pilvi-placement.service", "pilvi-compute.service",
-                                  "pilvi-network.service", "pilvi-compute-agent.service", "pilvi-network-agent.service", "pilvi-metadata.service",
-                                  "pilvi-setup.service", "pilvi-bootstrap.service", "libvirtd.service", "openvswitch-switch.service"}));
+    view.roles = Roles(runner, {}).enabled();
+    view.units =
+        parse_units(ask(runner, view,
+                        {systemctl, "show", "--property=Id,LoadState,ActiveState,SubState,Result,UnitFileState,MainPID,NRestarts",
+                         "pilvi-identity.service", "pilvi-image.service", "pilvi-placement.service", "pilvi-compute.service", "pilvi-network.service",
+                         "pilvi-cluster.service", "pilvi-compute-agent.service", "pilvi-network-agent.service", "pilvi-metadata.service",
+                         "pilvi-setup.service", "pilvi-bootstrap.service", "libvirtd.service", "openvswitch-switch.service"}));
 }
 
 }  // namespace
@@ -162,11 +170,12 @@ std::vector<SwitchPort> parse_interfaces(const std::string& ovs_json, const std:
     const json::value document = parse_json(ovs_json);
     for (const json::value& row : array_or_empty(document.as_object(), "data")) {
         const json::array& cells = row.as_array();
-        if (cells.size() != 5) continue;
+        if (cells.size() != 6) continue;
         SwitchPort port{.bridge = {}, .name = ovs_text(cells[0]), .type = ovs_text(cells[1])};
         if (cells[2].is_int64()) port.ofport = cells[2].as_int64();
         port.external_ids = ovs_map(cells[3]);
         port.error = ovs_text(cells[4]);
+        port.options = ovs_map(cells[5]);
         if (const auto bridge = bridge_of.find(port.name); bridge != bridge_of.end()) port.bridge = bridge->second;
         out.push_back(std::move(port));
     }

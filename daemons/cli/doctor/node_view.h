@@ -22,6 +22,7 @@ struct SwitchPort {
     std::int64_t ofport = -1;
     std::map<std::string, std::string> external_ids;
     std::string error;  // Open vSwitch could not make it
+    std::map<std::string, std::string> options = {};
 };
 
 struct DnsmasqOnNode {
@@ -43,6 +44,7 @@ struct UnitOnNode {
 
 struct NodeView {
     bool has_systemd = false, has_libvirt = false, has_switch = false, has_namespaces = false;
+    std::vector<std::string> roles;  // that are enabled
     std::vector<UnitOnNode> units;
     std::vector<DomainOnNode> domains;
     std::vector<std::string> instance_directories;  // names in instances/
@@ -51,8 +53,10 @@ struct NodeView {
     std::vector<std::pair<std::string, std::string>> unknown_image_data;  // store and location, as the image daemon tells
     std::vector<SwitchPort> ports;
     std::map<std::string, std::string> fail_modes;  // by bridge
+    std::map<std::string, std::string> datapaths;   // by bridge: "netdev", "system" or ""
     std::vector<FlowOnNode> flows;
-    std::vector<std::string> links;  // in the node's own namespace
+    std::vector<std::string> links;                // in the node's own namespace
+    std::map<std::string, std::string> addresses;  // in it: the link that has each
     std::vector<std::string> namespaces;
     std::vector<DnsmasqOnNode> dnsmasqs;
     std::vector<std::string> troubles;  // a program that is there did not answer

@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "node/roles.h"
+#include "node/storage.h"
 
 namespace pilvi::cli {
 namespace {
@@ -68,15 +69,14 @@ NodeFacts look_at_machine(const std::vector<std::string>& names) {
     if (::sysinfo(&memory) == 0) facts.memory_mib = static_cast<std::int64_t>(memory.totalram * memory.mem_unit >> 20);
     facts.kvm = fs::exists("/dev/kvm");
     for (const std::string_view role : role_names)
-        for (const std::string_view daemon : daemons_of(role))
-            if (fs::exists("/lib/systemd/system/pilvi-" + std::string(daemon) + ".service")) facts.installed.emplace(role);
+        if (fs::exists("/lib/systemd/system/pilvi-" + std::string(role) + ".target")) facts.installed.emplace(role);
     for (const std::string& asked : names)
         if (resolves(asked)) facts.resolved.insert(asked);
     facts.ports = listening();
-    if (fs::exists("/run/systemd/system")) {
-        SystemCommandRunner runner;
+    SystemCommandRunner runner;
+    if (fs::exists("/run/systemd/system"))
         for (const std::string& role : Roles(runner, {}).enabled()) facts.enabled.insert(role);
-    }
+    facts.volume_group = look_at_storage(runner).group.has_value();
     if (const auto record = read_membership({})) {
         facts.controller = record->controller;
         facts.member_roles.insert(record->roles.begin(), record->roles.end());
@@ -96,7 +96,8 @@ json::object to_json(const NodeFacts& facts) {
             {"resolved", array_of(facts.resolved)},
             {"ports", array_of(facts.ports)},
             {"controller", facts.controller},
-            {"member_roles", array_of(facts.member_roles)}};
+            {"member_roles", array_of(facts.member_roles)},
+            {"volume_group", facts.volume_group}};
 }
 
 NodeFacts facts_from(std::string_view text) {
@@ -118,7 +119,8 @@ NodeFacts facts_from(std::string_view text) {
                     .resolved = texts_in(o, "resolved"),
                     .ports = {},
                     .controller = string_or(o, "controller"),
-                    .member_roles = texts_in(o, "member_roles")};
+                    .member_roles = texts_in(o, "member_roles"),
+                    .volume_group = boolean_or(o, "volume_group")};
     for (const json::value& port : array_or_empty(o, "ports"))
         if (port.is_int64()) facts.ports.insert(static_cast<int>(port.get_int64()));
     return facts;

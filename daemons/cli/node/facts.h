@@ -20,6 +20,7 @@ struct NodeFacts {
     std::set<int> ports;                             // TCP, listened on
     std::string controller;                          // of the cluster that it joined, "" for none
     std::set<std::string> member_roles;              // in that cluster
+    bool volume_group = false;                       // cinder-volumes is there
 };
 
 NodeFacts look_at_machine(const std::vector<std::string>& names);

@@ -34,6 +34,13 @@ std::span<const std::string_view> daemons_of(std::string_view role) {
     return {};
 }
 
+bool is_wanted(std::string_view unit, const std::vector<std::string>& roles) {
+    for (const std::string& role : roles)
+        for (const std::string_view daemon : daemons_of(role))
+            if (unit == fmt::format("pilvi-{}.service", daemon)) return true;
+    return false;
+}
+
 void Roles::systemctl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), systemctl_program);
     runner_.check(Command{.argv = std::move(arguments), .limit = std::chrono::seconds(180)});

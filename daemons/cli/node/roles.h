@@ -14,6 +14,8 @@ inline constexpr std::string_view role_names[] = {"controller", "compute", "netw
 bool is_role(std::string_view name);
 // Its daemons, without "pilvi-"; none for a role that does not exist or has none yet.
 std::span<const std::string_view> daemons_of(std::string_view role);
+// Whether one of these roles needs the daemon of that unit ("pilvi-NAME.service"), which may be enabled for other roles as well.
+bool is_wanted(std::string_view unit, const std::vector<std::string>& roles);
 
 class Roles {
 public:

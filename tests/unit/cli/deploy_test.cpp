@@ -30,7 +30,8 @@ NodeFacts sound(const std::string& name) {
             .resolved = {"ctl"},
             .ports = {22},
             .controller = "",
-            .member_roles = {}};
+            .member_roles = {},
+            .volume_group = false};
 }
 
 std::map<std::string, Look> looks() { return {{"ctl", {sound("ctl"), ""}}, {"c1", {sound("c1"), ""}}, {"c2", {sound("c2"), ""}}}; }
@@ -75,7 +76,20 @@ TEST_CASE("before anything is done, each thing in the way is named with its reme
         CHECK(found[0].reason.find(c.reason) != std::string::npos);
         CHECK(found[0].remedy.find(c.remedy) != std::string::npos);
     }
+    // A storage node joins, and is told what it lacks.
+    const Deployment four = deployment_of({{"CONFIG_CONTROLLER_HOST", "ctl"}, {"CONFIG_COMPUTE_HOSTS", "c1,c2"}, {"CONFIG_STORAGE_HOST", "s1"}});
     auto all = looks();
+    all["s1"] = {sound("s1"), ""};
+    const auto missing = preflight(four, all, now);
+    REQUIRE(missing.size() == 3);
+    CHECK(missing[0].fatal);
+    CHECK(missing[0].reason == "the role storage is not installed");
+    all["s1"].facts->installed.insert("storage");
+    REQUIRE(preflight(four, all, now).size() == 2);
+    for (const Trouble& trouble : preflight(four, all, now)) CHECK_FALSE(trouble.fatal);
+    all["s1"].facts->volume_group = true;
+    CHECK(preflight(four, all, now).size() == 1);
+    all = looks();
     all["c2"] = {std::nullopt, "Permission denied (publickey)."};
     const auto found = preflight(three(), all, now);
     REQUIRE(found.size() == 1);
@@ -117,6 +131,7 @@ TEST_CASE("facts travel as JSON") {
     NodeFacts facts = sound("n");
     facts.member_roles = {"compute"};
     facts.controller = "ctl";
+    facts.volume_group = true;
     const NodeFacts again = facts_from(to_text(to_json(facts)));
     CHECK(to_json(again) == to_json(facts));
     for (const char* text : {"", "x", "[]", "pilvi: command not found"}) CHECK_THROWS_AS(facts_from(text), Error);

@@ -18,11 +18,15 @@ NodeView healthy_node() {
     NodeView node;
     node.has_libvirt = node.has_switch = node.has_namespaces = true;
     node.instances_path = "/i";
+    node.roles = {"controller", "compute", "network"};
     node.domains = {{.id = server, .name = "instance-00000001", .running = true, .ours = true}};
     node.instance_directories = {server};
     node.fail_modes = {{"br-int", "secure"}};
+    node.datapaths = {{"br-int", "netdev"}, {"br-tun", "netdev"}, {"br-phy", "netdev"}};
+    node.addresses = {{"192.0.2.1", "br-phy"}, {"192.0.2.7", "eth0"}};
     node.ports = {{.bridge = "br-int", .name = "tap21111111-22", .type = "", .ofport = 5, .external_ids = {{"iface-id", port}}},
-                  {.bridge = "br-int", .name = "br-int", .type = "internal", .ofport = 65534}};
+                  {.bridge = "br-int", .name = "br-int", .type = "internal", .ofport = 65534},
+                  {.bridge = "br-tun", .name = "vxlan-c0000202", .type = "vxlan", .ofport = 2, .options = {{"local_ip", "192.0.2.1"}}}};
     node.links = {"lo", "tap21111111-22"};
     node.namespaces = {"qdhcp-" + network, "qrouter-" + router, "other"};
     node.dnsmasqs = {{77, network}};
@@ -135,6 +139,19 @@ TEST_CASE("each kind of problem is reported") {
         node.units.push_back({.name = "pilvi-image.service", .state = "inactive", .enabled = true});
         check_one(node, cloud, "unit", "pilvi-image", false);
     }
+    SUBCASE("unit of a role that the node has not") {
+        node.roles = {"compute"};
+        node.units.push_back({.name = "pilvi-image.service", .state = "inactive", .enabled = true});
+        CHECK(judge(node, cloud, "node1").empty());
+    }
+    SUBCASE("tunnels that no packet leaves through") {
+        node.ports.back().options["local_ip"] = "192.0.2.7";
+        check_one(node, cloud, "tunnel", "192.0.2.7", false);
+        node.ports.back().options["local_ip"] = "192.0.2.8";
+        check_one(node, cloud, "tunnel", "192.0.2.8", false);
+        node.datapaths["br-tun"] = "system";
+        CHECK(judge(node, cloud, "node1").empty());
+    }
     SUBCASE("agent that is silent") {
         cloud.agents[0].up = false;
         check_one(node, cloud, "agent", "nova-compute on node1", false);
@@ -157,8 +174,9 @@ TEST_CASE("each kind of problem is reported") {
 
 TEST_CASE("what the programs print") {
     const auto ports = parse_interfaces(
-        R"({"data": [["tapx", "internal", 3, ["map", [["iface-id", "a"]]], ["set", []]], ["tapy", "", -1, ["map", []], "no such device"]],
-        "headings": ["name", "type", "ofport", "external_ids", "error"]})",
+        R"({"data": [["tapx", "internal", 3, ["map", [["iface-id", "a"]]], ["set", []], ["map", []]],
+                     ["tapy", "", -1, ["map", []], "no such device", ["map", [["local_ip", "192.0.2.1"]]]]],
+        "headings": ["name", "type", "ofport", "external_ids", "error", "options"]})",
         {{"tapx", "br-int"}});
     REQUIRE(ports.size() == 2);
     CHECK(ports[0].ofport == 3);
@@ -166,6 +184,7 @@ TEST_CASE("what the programs print") {
     CHECK(ports[0].external_ids.at("iface-id") == "a");
     CHECK(ports[0].error.empty());
     CHECK(ports[1].error == "no such device");
+    CHECK(ports[1].options.at("local_ip") == "192.0.2.1");
     CHECK(ports_of_flow("table=0, priority=5,in_port=7,ip actions=output:9,resubmit(,2)") == std::set<std::int64_t>{7, 9});
     CHECK(ports_of_flow("in_port=LOCAL actions=learn(table=1,output:NXM_OF_IN_PORT[]),NORMAL").empty());
     const auto units = parse_units(

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "node/membership.h"
+#include "node/storage.h"
 
 using namespace pilvi;
 using namespace pilvi::cli;
@@ -44,4 +45,18 @@ host = "node1"
     CHECK(configuration_of("compute-agent", nullptr, {"controller", "compute"}).empty());
     CHECK(configuration_of("network-agent", nullptr, {"controller", "network"}).empty());
     CHECK(configuration_of("network-agent", nullptr, {"controller", "compute"}).find("serves = []") != std::string::npos);
+}
+
+TEST_CASE("the volume group of a storage node") {
+    const auto group = group_in(R"({"report": [{"vg": [{"vg_name": "other", "vg_size": "1.00", "vg_free": "1.00"},
+        {"vg_name": "cinder-volumes", "vg_size": "8188.00", "vg_free": "8000.50"}]}]})");
+    REQUIRE(group);
+    CHECK(group->size_mib == 8188);
+    CHECK(group->free_mib == 8000);
+    CHECK_FALSE(group_in(R"({"report": [{"vg": []}]})"));
+    for (const char* text : {"", "  WARNING", "[]"}) CHECK_THROWS_AS(group_in(text), Error);
+    CHECK(describe({.lvm = false}).find("apt-get install lvm2") != std::string::npos);
+    CHECK(describe({.lvm = true}).find("vgcreate cinder-volumes") != std::string::npos);
+    CHECK(describe({.lvm = true, .device_mapper = true, .group = group}) == "volume group cinder-volumes, 8000 of 8188 MiB free");
+    CHECK(describe({.lvm = true, .group = group}).find("device-mapper") != std::string::npos);
 }
