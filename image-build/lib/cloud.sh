@@ -145,9 +145,9 @@ echo "$(hostname)" >/root/user-data-ran
 SCRIPT
 }
 
-make_server() { # the server "first"; one that failed is made anew, one that is off is started
-  local server status
-  server=$(get demo compute /servers/detail | jq -c '[.servers[] | select(.name == "first")][0] // {}')
+make_server() { # [NAME]: the server of that name; one that failed is made anew, one that is off is started
+  local name=${1:-first} server status
+  server=$(get demo compute /servers/detail | jq -c --arg name "$name" '[.servers[] | select(.name == $name)][0] // {}')
   server_id=$(jq -r '.id // empty' <<<"$server")
   status=$(jq -r '.status // empty' <<<"$server")
   case $status in
@@ -158,8 +158,8 @@ make_server() { # the server "first"; one that failed is made anew, one that is 
       ;;
     SHUTOFF) request demo POST compute "/servers/$server_id/action" '{"os-start": null}' >/dev/null ;;
   esac
-  [ -n "$server_id" ] || server_id=$(request demo POST compute /servers "$(jq -n --arg image "$image_id" --arg flavor "$flavor_id" \
-    --arg network "$network_id" --arg group ssh-and-ping --arg data "$(user_data | base64 -w 0)" '{server: {name: "first", imageRef: $image,
+  [ -n "$server_id" ] || server_id=$(request demo POST compute /servers "$(jq -n --arg name "$name" --arg image "$image_id" --arg flavor "$flavor_id" \
+    --arg network "$network_id" --arg group ssh-and-ping --arg data "$(user_data | base64 -w 0)" '{server: {name: $name, imageRef: $image,
       flavorRef: $flavor, networks: [{uuid: $network}], key_name: "allinone", security_groups: [{name: $group}],
       user_data: $data}}')" | jq -r .server.id)
 }
@@ -191,7 +191,7 @@ make_floating_ip() {
   floating_ip=$(jq -r .floatingip.floating_ip_address "$state/floating-ip.json")
 }
 
-guest_ssh() { # COMMAND...: in the first server; an address may belong to another server than last time, so no host key is kept
+guest_ssh() { # COMMAND...: in the server at $floating_ip; an address may belong to another server than last time, so no host key is kept
   ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o ServerAliveInterval=5 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR "root@$floating_ip" "$@"
 }
@@ -206,11 +206,11 @@ console_tail() { # LINES
   request demo POST compute "/servers/$server_id/action" "{\"os-getConsoleOutput\": {\"length\": $1}}" | jq -r .output | tr -d '\r\000' | tail -n "$1"
 }
 
-check_guest() { # what a guest must have got: its name, its user's script, its metadata, its way out
+check_guest() { # [NAME]: what a guest must have got: its name, its user's script, its metadata, its way out
   guest_ssh "set -e
     n=0; until [ -s /var/lib/guest/instance ] || [ \$n = 100 ]; do n=\$((n + 1)); sleep 0.2; done
-    test \"\$(hostname)\" = first
-    test \"\$(cat /root/user-data-ran)\" = first
+    test \"\$(hostname)\" = ${1:-first}
+    test \"\$(cat /root/user-data-ran)\" = ${1:-first}
     wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json | grep -q $server_id
     wget -q -O - http://169.254.169.254/latest/meta-data/instance-id | grep -q '^i-'
     ping -c 1 -W 5 $external_prefix.1 >/dev/null" >>"$step_log" 2>&1

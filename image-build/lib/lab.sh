@@ -1,14 +1,30 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034,SC2154 # $lab, $here and the variables that machine.sh works on: who uses this
-# A lab: several machines as machine.sh makes them, from one base by overlays, on a bridge of their own. $lab is its directory.
+# A lab: machines as machine.sh makes them, from one role image by overlays, on a bridge of their own. $lab is its directory.
+# A function that is about one machine has that machine's $machine, $state, $root and $node_address as its own, and so has what it calls.
 
 bridge='' subnet=''
+
+lab_members() { # NAME NUMBER ROLE: the address NUMBER of the lab's network
+  cat <<'TABLE'
+controller 10 controller
+network 11 network
+compute1 12 compute
+compute2 13 compute
+storage 14 storage
+TABLE
+}
+
+lab_nodes() { lab_members | cut -d' ' -f1; }
+address_of() { echo "${subnet%.*}.$(lab_members | awk -v name="$1" '$1 == name {print $2}')"; } # NAME
+nodes_of() { lab_members | awk -v role="$1" '$3 == role {print $1}'; }                           # ROLE
 
 lab_settings() { # the networks chosen when the lab was made
   # shellcheck disable=SC1091
   . "$lab/settings"
   gateway_address=${subnet%.*}.1
   external_prefix=${external%.*}
+  controller=$(address_of controller)
 }
 
 choose_lab_networks() {
@@ -19,19 +35,12 @@ choose_lab_networks() {
     collides "$subnet" || break
   done
   ! collides "$subnet" || die 'no network 10.213.N.0/24 is free on this host'
-  ! collides "$external" || die "the external network $external overlaps a network of this host"
+  ! collides "$external" || die "the external network $external overlaps a network of this host: set PILVI_LAB_EXTERNAL to another /24"
   printf 'bridge=%s\nsubnet=%s\nexternal=%s\n' "pvlab$n" "$subnet" "$external" >"$lab/settings"
 }
 
-on() { # NODE: what follows is about this machine
-  machine=$1
-  state=$lab/$1
-  root=$state/root
-  node_address=$(cat "$state/address" 2>/dev/null) || node_address=
-}
-
 at() { # NODE COMMAND...: runs it in that machine
-  on "$1"
+  local machine=$1 state=$lab/$1 root=$lab/$1/root
   shift
   inside "$@"
 }
@@ -43,35 +52,34 @@ lab_bridge() {
   ip link set "$bridge" up
 }
 
-make_base() { # BASE DEB...: the disk that every node begins with
-  root=$lab/base
-  [ ! -d "$root" ] || rm -rf --one-file-system "$root"
-  mkdir -p "$root"
-  tar -xf "$1" -C "$root"
-  cp -r "$here/node/container/." "$root/"
-  shift
-  install_debs "$root" "$@"
-  # Without a role: what a node does is decided after its packages were installed.
-  rm -f "$root"/etc/systemd/system/multi-user.target.wants/pilvi-*.target
+make_base() { # IMAGE: what every node begins with: the system of the role image without kernel and boot loader, which a container has from this host
+  rm -rf --one-file-system "$lab/base" "$lab/base.new"
+  unsquashfs -quiet -no-progress -excludes -d "$lab/base.new" "$1/system.squashfs" usr/lib/modules usr/lib/pilvi/boot
+  mkdir -p "$lab/base.new/usr/lib/modules"
+  cp -r "$here/node/container/." "$lab/base.new/"
+  mv "$lab/base.new" "$lab/base"
 }
 
-make_node() { # NAME NUMBER: a machine of that name with the address NUMBER of the lab's network
-  on "$1"
+make_node() { # NAME: what a seed volume would say, and the network
+  local machine=$1 state=$lab/$1 root=$lab/$1/root node_address
+  node_address=$(address_of "$1")
   mkdir -p "$state/log" "$state/upper" "$state/work" "$root"
-  node_address=${subnet%.*}.$2
-  echo "$node_address" >"$state/address"
-  echo tcg >"$state/accelerator"
   mount_node "$1"
   systemd-id128 new >"$root/etc/machine-id"
-  echo "$1" >"$root/etc/hostname"
+  printf 'hostname=%s\nssh_authorized_key=%s\n' "$1" "$(cat "$lab/node-key.pub")" >"$root/node.conf"
+  chroot "$root" bash -euc '. /usr/libexec/pilvi/answers; read_answers /node.conf; apply_answers /; rm /node.conf'
   printf '127.0.0.1 localhost\n::1 localhost\n%s %s\n' "$node_address" "$1" >"$root/etc/hosts"
-  mkdir -p "$root/etc/systemd/network"
   if kernel_datapath; then node_link host0; else node_bridge; fi
+  [ "$1" != network ] || make_gateway
+  [ "$1" != storage ] || truncate -s 8G "$state/volumes"
+  echo "$node_address" >"$state/address"
 }
 
 node_link() { # DEVICE: the device that has the node's address
   printf '[Match]\nName=%s\n\n[Link]\nRequiredForOnline=yes\n\n[Network]\nAddress=%s/24\nGateway=%s\nLinkLocalAddressing=no\nConfigureWithoutCarrier=yes\n' \
     "$1" "$node_address" "$gateway_address" >"$root/etc/systemd/network/10-$1.network"
+  # What is behind the network node is reached through it, not through this host.
+  [ "$machine" = network ] || printf '\n[Route]\nDestination=%s\nGateway=%s\n' "$external" "$(address_of network)" >>"$root/etc/systemd/network/10-$1.network"
 }
 
 # Open vSwitch's userspace datapath sends and receives tunnels through its own bridges only: host0 becomes a port of one, which has the address.
@@ -100,23 +108,33 @@ UNIT
   ln -sf ../lab-bridge.service "$root/etc/systemd/system/multi-user.target.wants/lab-bridge.service"
 }
 
-make_gateway() { # NODE: the external network's gateway is this machine, as the router of a site would be; this host reaches floating IPs through it
-  on "$1"
+make_gateway() { # the external network's gateway is the network node, as the router of a site would be; this host reaches floating IPs through it
   printf '[Match]\nName=br-ex\n\n[Link]\nActivationPolicy=up\nRequiredForOnline=no\n\n[Network]\nAddress=%s.1/24\nConfigureWithoutCarrier=yes\nLinkLocalAddressing=no\n' \
     "$external_prefix" >"$root/etc/systemd/network/20-br-ex.network"
-  echo "$node_address" >"$lab/gateway"
 }
 
 mount_node() { # NAME
-  on "$1"
-  mountpoint -q "$root" || mount -t overlay overlay -o "lowerdir=$lab/base,upperdir=$state/upper,workdir=$state/work" "$root"
+  mountpoint -q "$lab/$1/root" ||
+    mount -t overlay overlay -o "lowerdir=$lab/base,upperdir=$lab/$1/upper,workdir=$lab/$1/work" "$lab/$1/root"
+}
+
+interface_of() { echo "pv$(printf '%s' "$lab/$1" | sha256sum | cut -c1-10)"; } # NODE: its end on this host
+
+volumes_device() { # NODE: the block device of its disk for volumes, "" where it has none or this host has no loop devices
+  local file=$lab/$1/volumes device
+  [ -e "$file" ] || return 0
+  device=$(losetup --noheadings --output NAME --associated "$file" 2>/dev/null) || :
+  [ -n "$device" ] || device=$(losetup --find --show "$file" 2>/dev/null) || :
+  echo "$device"
 }
 
 start_node() { # NAME: boots it and connects it to the bridge
-  local options=() pid n interface
+  local machine=$1 state=$lab/$1 root=$lab/$1/root options=() pid n interface device
   mount_node "$1"
   ! leader >/dev/null || return 0
-  interface=pv$(printf '%s' "$lab/$1" | sha256sum | cut -c1-10)
+  interface=$(interface_of "$1")
+  device=$(volumes_device "$1")
+  [ -z "$device" ] || options+=("--bind=$device")
   [ ! -c /dev/net/tun ] || options+=(--bind=/dev/net/tun)
   ! kernel_datapath || options+=(--bind-ro=/lib/modules)
   lab_bridge
@@ -131,26 +149,90 @@ start_node() { # NAME: boots it and connects it to the bridge
   done
   ip link set "$interface" master "$bridge"
   ip link set "$interface" up
-  [ ! -e "$lab/gateway" ] || ip route replace "$external" via "$(cat "$lab/gateway")" dev "$bridge"
+  [ "$1" != network ] || ip route replace "$external" via "$(address_of network)" dev "$bridge"
+}
+
+stop_node() { # NAME: powers it off cleanly
+  local machine=$1 state=$lab/$1 root=$lab/$1/root
+  stop_machine
+}
+
+cut_node() { # NAME...: ends them at the same moment, as a power cut does
+  local node pid pids=() machine state root
+  for node; do
+    machine=$node state=$lab/$node root=$lab/$node/root
+    pid=$(leader) || continue
+    pids+=("$pid" "$(cat "$state/nspawn.pid")")
+  done
+  [ ${#pids[@]} = 0 ] || kill -KILL "${pids[@]}" 2>/dev/null || :
+  for node; do
+    machine=$node state=$lab/$node root=$lab/$node/root
+    cut_power
+  done
+}
+
+node_runs() { # NAME
+  local machine=$1 state=$lab/$1 root=$lab/$1/root
+  leader >/dev/null
 }
 
 booted() { # NODE
   local now
   now=$(at "$1" systemctl is-system-running) || :
-  echo "$now"
+  echo "$1: $now"
   [ "$now" = running ] || [ "$now" = degraded ]
 }
 
-lab_nodes() { find "$lab" -mindepth 2 -maxdepth 2 -name address -printf '%h\n' | sed 's|.*/||' | sort; }
+start_lab() { # [NODE...]: boots them, side by side
+  local node
+  [ $# -gt 0 ] || mapfile -t nodes < <(lab_nodes)
+  [ $# -gt 0 ] || set -- "${nodes[@]}"
+  for node; do start_node "$node" || die "the node $node does not start"; done
+  for node; do await 120 "the boot of $node" booted "$node"; done
+}
+
+answer_file() { # prints what pilvi deploy is told; the defaults are those of pilvi answers generate
+  at controller pilvi answers generate | sed \
+    -e "s|^CONFIG_CONTROLLER_HOST=.*|CONFIG_CONTROLLER_HOST=$controller|" \
+    -e "s|^CONFIG_NETWORK_HOSTS=.*|CONFIG_NETWORK_HOSTS=$(addresses_of network)|" \
+    -e "s|^CONFIG_COMPUTE_HOSTS=.*|CONFIG_COMPUTE_HOSTS=$(addresses_of compute)|" \
+    -e "s|^CONFIG_STORAGE_HOST=.*|CONFIG_STORAGE_HOST=$(addresses_of storage)|" \
+    -e 's|^CONFIG_SSH_KEY=.*|CONFIG_SSH_KEY=/root/.ssh/id_ed25519|'
+}
+
+addresses_of() { # ROLE: separated by commas
+  local node
+  for node in $(nodes_of "$1"); do address_of "$node"; done | paste -sd,
+}
+
+join_by_answers() { # over ssh from the controller, which has the key for it
+  install -D -m 600 "$lab/node-key" "$lab/controller/root/root/.ssh/id_ed25519"
+  answer_file >"$lab/answers.conf"
+  install -m 600 "$lab/answers.conf" "$lab/controller/root/root/answers.conf"
+  at controller pilvi deploy --answer-file /root/answers.conf
+}
+
+join_by_tokens() {
+  local name number role token
+  at controller pilvi role add controller
+  await 30 pilvi-cluster at controller pilvi token list
+  while read -r name number role <&3; do
+    if [ "$role" = controller ] || [ -e "$lab/$name/root/var/lib/pilvi/node/membership.json" ]; then continue; fi
+    token=$(at controller pilvi token create --role "$role")
+    at "$name" pilvi join "$controller" - <<<"$token"
+  done 3< <(lab_members)
+}
 
 destroy_lab() {
-  local node
+  local node device
   [ -d "$lab" ] || return 0
+  # shellcheck disable=SC2046
+  cut_node $(lab_nodes)
   for node in $(lab_nodes); do
-    on "$node"
-    cut_power
     # Lazily: what the machine ran may hold it for a moment yet.
-    ! mountpoint -q "$root" || umount --lazy "$root"
+    ! mountpoint -q "$lab/$node/root" || umount --lazy "$lab/$node/root"
+    device=$(losetup --noheadings --output NAME --associated "$lab/$node/volumes" 2>/dev/null) || :
+    [ -z "$device" ] || losetup --detach "$device"
   done
   if [ -e "$lab/settings" ]; then
     lab_settings

@@ -123,7 +123,8 @@ configure_root() { # writes what depends on this host: name, addresses
 }
 
 nspawn() { # OPTION...: starts the container in the background; its process id goes to $state/nspawn.pid
-  local unit=pilvi-allinone-$machine log=$state/log/console.log
+  local unit log=$state/log/console.log
+  unit=pilvi-machine-$(printf '%s' "$root" | sha256sum | cut -c1-10)
   set -- systemd-nspawn --quiet --boot "--directory=$root" "--machine=$machine" --register=no --keep-unit \
     --capability=all --private-users=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
     --system-call-filter='add_key keyctl bpf @module' "$@"

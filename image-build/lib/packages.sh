@@ -8,7 +8,7 @@ make_packages() { # DIRECTORY: builds this source tree and its packages, as step
   begin 'build'
   build=${build:-$source_dir/build-release}
   [ -e "$build/build.ninja" ] || (cd "$source_dir" && watched cmake --preset release)
-  watched nice cmake --build "$build"
+  watched nice cmake --build "$build" --target daemons/all metadata-server/all
   finish "$build"
   begin 'packages'
   watched "$source_dir/packaging/build-debs" "$build" "$1"
