@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # shares variables with image-build's libraries
-# For the tests that run against a whole cloud: image-build/allinone in a state directory, machine and networks of its own.
+# For the tests that run against a whole cloud: image-build/allinone or image-build/lab in a state directory, machine and networks of its own.
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
@@ -7,10 +7,10 @@ tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 here=$(cd "$tests/../../image-build" && pwd)
 export PILVI_STATE=${PILVI_TEST_STATE:-/var/lib/pilvi-test} PILVI_MACHINE=${PILVI_TEST_MACHINE:-pilvi-test}
 export PILVI_EXTERNAL=${PILVI_TEST_EXTERNAL:-172.24.5.0/24}
-state=$PILVI_STATE machine=$PILVI_MACHINE external=$PILVI_EXTERNAL transfer=${PILVI_TRANSFER:-}
+state=$PILVI_STATE lab=$PILVI_STATE machine=$PILVI_MACHINE external=$PILVI_EXTERNAL transfer=${PILVI_TRANSFER:-}
 [ "$(id -u)" = 0 ] || { echo 'the system tests need root'; exit 1; }
 
-for library in step machine cloud report; do
+for library in step machine cloud report lab; do
   # shellcheck disable=SC1090
   . "$here/lib/$library.sh"
 done
@@ -49,9 +49,14 @@ verdict() { # ends the test
   exit 0
 }
 
-connect() { # signs in as the administrator and, where they are there, as the user demo
+connect() { # signs in as the administrator and, where they are there, as the user demo; the cloud is one node or a lab
   begin "${0##*/}"
-  load_settings
+  if [ -d "$lab/controller" ]; then
+    lab_settings
+    machine=controller root=$lab/controller/root node_address=$controller
+  else
+    load_settings
+  fi
   set_urls
   password[admin]=$(cat "$root/etc/pilvi/credentials/admin-password")
   login admin admin
