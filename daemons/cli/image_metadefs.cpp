@@ -27,7 +27,7 @@ std::vector<std::string> json_files(const std::string& place) {
 class Loader {
 public:
     Loader(const Access& access, bool overwrite)
-        : session_(admin_session(access.auth_url, access.credentials)),
+        : session_(admin_session(access.auth_url, access.credentials, access.configuration)),
           path_(session_.endpoint("image") + "/v2/metadefs/namespaces"),
           overwrite_(overwrite) {}
 

@@ -1,15 +1,24 @@
 // The command line of pilvi token, node, join, pxe and role.
 #include "node_line.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <iostream>
 #include <memory>
 
+#include "deploy/answer_keys.h"
 #include "deploy/deploy.h"
+#include "deploy/provision.h"
 #include "node/facts.h"
 
 namespace pilvi::cli {
 namespace {
+
+// Of pilvi provision, as the command line has them.
+struct ProvisionLine {
+    std::vector<std::string> pools, properties;
+};
 
 struct Line {
     TokenOptions token;
@@ -19,6 +28,8 @@ struct Line {
     std::string life = "1h", id, role;
     std::vector<std::string> roles, names;
     DeployOptions deploy;
+    ProvisionOptions provision;
+    ProvisionLine pairs;
     std::string token_file;
     bool json = false, force = false;
 };
@@ -36,6 +47,41 @@ std::chrono::seconds seconds_of(const std::string& text) {
     if (used == 0 || factor == 0 || number < 1 || number > 1'000'000)
         throw CLI::ValidationError("--life", text + " is not a time such as 30m, 12h or 2d");
     return std::chrono::seconds(number * factor);
+}
+
+// "A-B" with '-', "NAME=VALUE" with '='.
+std::pair<std::string, std::string> halves(const std::string& text, char between) {
+    const std::size_t at = text.find(between);
+    if (at == std::string::npos || at == 0) throw CLI::ValidationError(text, fmt::format("is not FIRST{}SECOND", between));
+    return {text.substr(0, at), text.substr(at + 1)};
+}
+
+void add_provision(CLI::App& app, const Access& access, std::function<int()>& run, ProvisionOptions& options, ProvisionLine& line) {
+    Provision& what = options.what;
+    CLI::App* command = app.add_subcommand(
+        "provision", "Makes what a cloud begins with, a part at a time, where it is missing; on a controller. pilvi deploy runs it");
+    command->add_option("PART", options.part, "flavors, image, networks (with the project demo), server, files, or summary")
+        ->required()
+        ->check(CLI::IsMember(std::vector<std::string>(std::begin(provision_part_names), std::end(provision_part_names))));
+    command->add_option("--image", what.image, "File or URL (the guest of the package pilvi-guest-image)");
+    command->add_option("--image-name", what.image_name, "Name of the image")->capture_default_str();
+    command->add_option("--image-format", what.image_format, "Its disk format")->capture_default_str();
+    command->add_option("--image-property", line.properties, "NAME=VALUE; may be repeated")->allow_extra_args(false);
+    command->add_option("--image-user", what.image_user, "Who logs in to it")->capture_default_str();
+    command->add_option("--floating-range", what.floating_range, "Addresses of the external network")->capture_default_str();
+    command->add_option("--gateway", what.gateway, "Its gateway");
+    command->add_option("--pool", line.pools, "FIRST-LAST: addresses that it gives away; may be repeated")->allow_extra_args(false);
+    command->add_option("--fixed-range", what.fixed_range, "Addresses of the demo's own network")->capture_default_str();
+    command->add_option("--physical-network", what.physical_network, "Physical network of the external one")->capture_default_str();
+    command->add_option("--server", what.server, "Name of the first server");
+    command->add_flag("--demo", what.demo, "files, summary: of the user demo too");
+    command->add_option("--home", options.home, "Directory of keystonerc and clouds.yaml")->capture_default_str();
+    command->add_option("--demo-password-file", options.demo_password_file, "Password of the user demo")->capture_default_str();
+    command->callback([&access, &run, &options, &line] {
+        for (const std::string& pool : line.pools) options.what.pools.push_back(halves(pool, '-'));
+        for (const std::string& property : line.properties) options.what.image_properties.push_back(halves(property, '='));
+        run = [&access, &options] { return provision(access, options); };
+    });
 }
 
 }  // namespace
@@ -107,6 +153,14 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
             return 0;
         };
     });
+    answers->add_subcommand("keys", "Prints what is made of each key of an answer file and each variable of local.conf, as Markdown")
+        ->callback([&run] {
+            run = [] {
+                std::fputs(answer_page().c_str(), stdout);
+                return 0;
+            };
+        });
+    add_provision(app, access, run, line->provision, line->pairs);
     CLI::App* deploying = app.add_subcommand("deploy", "Makes machines a cloud: here, or over ssh; may be run again at any time");
     CLI::Option* alone = deploying->add_flag("--allinone", line->deploy.allinone, "Everything on this machine");
     CLI::Option* file = deploying->add_option("--answer-file", line->deploy.answer_file, "Answers: ours, PackStack's, or DevStack's local.conf")
@@ -114,6 +168,9 @@ void add_node_commands(CLI::App& app, const Access& access, std::function<int()>
     CLI::Option* hosts =
         deploying->add_option("--install-hosts", line->deploy.install_hosts, "HOST,HOST...: the first is the controller")->delimiter(',');
     alone->excludes(hosts);
+    deploying->add_option("--answer", line->deploy.answers, "CONFIG_KEY=VALUE, over the file's; may be repeated")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
     deploying->add_flag("--dry-run", line->deploy.dry_run, "Looks at the machines and prints what would be done");
     deploying->add_option("--log", line->deploy.log, "Where every command and its output goes")->capture_default_str();
     deploying->add_option("--ssh-user", line->deploy.ssh_user, "Who logs in; needs root's powers")->capture_default_str();

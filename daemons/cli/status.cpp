@@ -155,7 +155,7 @@ std::string missing_agent(const Report& report, const Access& access, const std:
 
 void add_agents(Report& report, const Access& access) {
     try {
-        Session session(admin_session(access.auth_url, access.credentials));
+        Session session(admin_session(access.auth_url, access.credentials, access.configuration));
         report.agents = look_at_agents(session);
         std::set<std::string> providers;
         const json::value found = session.call("GET", session.endpoint("placement") + "/resource_providers");

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <netdb.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <memory>
@@ -14,13 +16,19 @@
 
 #include "base/error.h"
 #include "base/fd.h"
+#include "base/net.h"
 #include "base/route.h"
 #include "base/text.h"
+#include "deploy/answer_keys.h"
+#include "deploy/provision.h"
 
 namespace pilvi::cli {
 namespace {
 
 constexpr auto ready_limit = std::chrono::seconds(300);
+constexpr auto install_limit = std::chrono::seconds(1800);
+constexpr auto provision_limit = std::chrono::seconds(1500);
+constexpr const char* apt_source_file = "/etc/apt/sources.list.d/pilvi.list";
 constexpr std::size_t parallel = 16;
 
 std::string own_name() {
@@ -53,6 +61,9 @@ class Journal {
 public:
     explicit Journal(const std::string& path) : file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)), path_(path) {
         if (!file_) throw Error(Errc::unavailable, "cannot write the log " + path);
+        // Two at a time would each undo what the other waits for.
+        if (path != "/dev/null" && ::flock(file_.get(), LOCK_EX | LOCK_NB) != 0)
+            throw Error(Errc::conflict, "another pilvi deploy is at work: its log is " + path);
     }
     void say(const std::string& host, const std::string& text) {
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
@@ -84,49 +95,70 @@ public:
             machines_.emplace(host.name, Machine(runner, host.name, is_here(host.name), options.ssh_user, deployment_.ssh_key));
     }
 
-    void look() {
-        each(deployment_.hosts, [&](const Deployment::Host& host) {
-            Look look;
-            try {
-                const CommandResult answer = call(host.name, {"pilvi", "node", "facts", deployment_.hosts.front().name});
-                if (answer.status == 0) look.facts = facts_from(answer.out);
-                else look.failure = reason_of(answer);
-            } catch (const Error& error) {
-                look.failure = error.message();
-            }
-            const std::lock_guard lock(mutex_);
-            looks_[host.name] = std::move(look);
-        });
-    }
+    void look() { look_at(deployment_.hosts); }
 
     // False where something must be mended first.
     bool examine() {
         bool good = true;
-        for (const Trouble& trouble : preflight(deployment_, looks_, now_micros())) {
+        for (const Trouble& trouble : preflight(deployment_, looks_)) {
             good = good && !trouble.fatal;
             journal_.say(trouble.host, fmt::format("{}: {}. {}", trouble.fatal ? "in the way" : "note", trouble.reason, trouble.remedy));
         }
         return good;
     }
 
-    int show() {
-        for (const Step& step : plan(deployment_, looks_)) std::printf("%s: %s\n", step.host.c_str(), step.text.c_str());
-        return 0;
+    void show() {
+        for (const auto& steps : {installations(deployment_, looks_), plan(deployment_, looks_)})
+            for (const Step& step : steps) std::printf("%s: %s\n", step.host.c_str(), step.text.c_str());
+    }
+
+    // The packages first: only with them a machine says all about itself.
+    bool install() {
+        const std::vector<Step> steps = installations(deployment_, looks_);
+        if (steps.empty()) return true;
+        std::atomic<bool> good{true};
+        std::vector<Deployment::Host> renewed;
+        each(steps, [&](const Step& step) {
+            if (!all_of({step})) good = false;
+        });
+        for (const Deployment::Host& host : deployment_.hosts)
+            for (const Step& step : steps)
+                if (step.host == host.name) renewed.push_back(host);
+        if (!good) return false;
+        look_at(renewed);
+        return examine();
     }
 
     bool carry_out() {
         const std::string& controller = deployment_.hosts.front().name;
         std::map<std::string, std::vector<Step>> steps;
-        for (Step& step : plan(deployment_, looks_)) steps[step.kind == Step::Kind::wait_until_ready ? "" : step.host].push_back(std::move(step));
+        std::vector<Step> last;
+        const std::vector<Step> all = plan(deployment_, looks_);
+        count_ = all.size();
+        for (const Step& step : all) {
+            const bool at_the_end = step.kind == Step::Kind::wait_until_ready || step.kind == Step::Kind::provision;
+            (at_the_end ? last : steps[step.host]).push_back(step);
+        }
         if (!all_of(steps[controller])) return false;
         std::vector<std::vector<Step>> others;
         for (auto& [host, list] : steps)
-            if (!host.empty() && host != controller) others.push_back(std::move(list));
+            if (host != controller) others.push_back(std::move(list));
         std::atomic<bool> good{true};
         each(others, [&](const std::vector<Step>& list) {
             if (!all_of(list)) good = false;
         });
-        return good && all_of(steps[""]);
+        return good && all_of(last);
+    }
+
+    // Where the cloud is, and how one logs in.
+    void say_farewell() {
+        const std::string& controller = deployment_.hosts.front().name;
+        std::vector<std::string> argv{"pilvi", "provision"};
+        const std::vector<std::string> more = summary_arguments(deployment_);
+        argv.insert(argv.end(), more.begin(), more.end());
+        journal_.say(controller, changes_ == 0 ? std::string("nothing was to be changed") : fmt::format("{} changes", changes_.load()));
+        std::fputs(call(controller, argv).out.c_str(), stdout);
+        std::printf("%-14s %s\n", "log", log().c_str());
     }
 
     const std::string& log() const { return journal_.path(); }
@@ -166,28 +198,92 @@ private:
         return result.out;
     }
 
+    void look_at(const std::vector<Deployment::Host>& hosts) {
+        each(hosts, [&](const Deployment::Host& host) {
+            Look look = look_at(host.name);
+            const std::lock_guard lock(mutex_);
+            looks_[host.name] = std::move(look);
+        });
+    }
+
+    Look look_at(const std::string& host) {
+        Look look;
+        try {
+            const CommandResult answer = call(host, {"pilvi", "node", "facts", deployment_.hosts.front().name});
+            look.at = now_micros();
+            // 127: the shell there does not find it.
+            if (answer.status == 0) look.facts = facts_from(answer.out);
+            else if (answer.status == 127) look = look_without_pilvi(host);
+            else look.failure = reason_of(answer);
+            // What apt's own lists say may be old, or nothing at all.
+            const auto fits = [&](const std::string& role) { return look.facts->installed.contains(role) || look.facts->available.contains(role); };
+            if (look.facts && look.facts->uid == 0 && deployment_.apt_source.empty() && !std::ranges::all_of(roles_of(host), fits)) {
+                call(host, {"apt-get", "-q", "update"}, "", install_limit);
+                look = look_without_pilvi(host, std::move(look));
+            }
+        } catch (const Error& error) {
+            look.failure = error.message();
+        }
+        return look;
+    }
+
+    Look look_without_pilvi(const std::string& host) {
+        const std::string& controller = deployment_.hosts.front().name;
+        std::vector<ProbeAnswer> answers;
+        Look look{.facts = {}, .failure = {}, .at = 0, .has_pilvi = false};
+        for (const Probe& probe : probes(controller)) {
+            const CommandResult answer = call(host, probe.argv);
+            answers.push_back({answer.status, answer.out});
+            if (answers.size() == 3) look.at = now_micros();
+        }
+        look.facts = facts_from(answers, controller);
+        return look;
+    }
+
+    // The same look, with what apt knows now.
+    Look look_without_pilvi(const std::string& host, Look before) {
+        Look now = look_without_pilvi(host);
+        before.facts->available = now.facts->available;
+        return before;
+    }
+
+    const std::vector<std::string>& roles_of(const std::string& host) const {
+        return std::ranges::find(deployment_.hosts, host, &Deployment::Host::name)->roles;
+    }
+
     bool all_of(const std::vector<Step>& steps) {
         for (const Step& step : steps) {
             try {
-                if (take(step)) journal_.say(step.host, step.text);
+                if (const bool changed = take(step); changed) changed_so(step);
                 else journal_.note(step.host, "so already: " + step.text);
             } catch (const Error& error) {
                 journal_.say(step.host, fmt::format("failed: {}: {}", step.text, error.message()));
                 return false;
             }
+            ++done_;
         }
         return true;
+    }
+
+    void changed_so(const Step& step) {
+        ++changes_;
+        journal_.say(step.host, count_ == 0 ? step.text : fmt::format("[{}/{}] {}", done_ + 1, count_, step.text));
     }
 
     // False where it was so already.
     bool take(const Step& step) {
         switch (step.kind) {
+            case Step::Kind::install:
+                return install(step);
             case Step::Kind::file:
             case Step::Kind::secret:
                 return write(step);
-            case Step::Kind::bridge:
+            case Step::Kind::bridge: {
+                const CommandResult now = call(step.host, {"ovs-vsctl", "port-to-br", step.content});
+                if (now.status == 0 && trim(now.out) == step.path) return false;
                 need(step.host, {"ovs-vsctl", "--may-exist", "add-br", step.path, "--", "--may-exist", "add-port", step.path, step.content});
                 return true;
+            }
             case Step::Kind::roles: {
                 std::vector<std::string> argv{"pilvi", "role", "add"};
                 argv.insert(argv.end(), step.roles.begin(), step.roles.end());
@@ -195,8 +291,9 @@ private:
                 return true;
             }
             case Step::Kind::bootstrap:
-                if (!changed_) return false;
+                if (!pending(step.host, "bootstrap")) return false;
                 need(step.host, {"pilvi", "identity", "bootstrap"}, "", ready_limit);
+                set_pending(step.host, "bootstrap", false);
                 return true;
             case Step::Kind::wait_for_cluster:
                 return wait({"pilvi", "token", "list"}, step.host);
@@ -207,24 +304,81 @@ private:
                 return true;
             }
             case Step::Kind::wait_until_ready:
-                need(step.host, {"pilvi", "status", "--wait", "240"}, "", ready_limit);
-                return true;
+                return wait_until_ready(step);
+            case Step::Kind::provision:
+                return provision(step);
         }
         return false;
     }
 
-    bool write(const Step& step) {
-        if (const CommandResult now = machines_.at(step.host).run({"cat", step.path}); now.status == 0 && trim(now.out) == trim(step.content))
-            return false;
-        const bool secret = step.kind == Step::Kind::secret;
-        need(step.host, {"install", "-D", "-m", secret ? "0600" : "0644", "/dev/stdin", step.path}, step.content);
-        changed_ = true;
-        // A daemon that runs reads its settings when it starts.
-        const std::size_t at = step.path.find(".d/");
-        if (!secret && at != std::string::npos) {
-            const std::size_t slash = step.path.rfind('/', at);
-            need(step.host, {"systemctl", "try-restart", "pilvi-" + step.path.substr(slash + 1, at - slash - 1) + ".service"}, "", ready_limit);
+    bool install(const Step& step) {
+        journal_.say(step.host, step.text + " ...");
+        if (!step.content.empty()) {
+            const CommandResult now = call(step.host, {"cat", apt_source_file});
+            if (now.status != 0 || trim(now.out) != trim(step.content))
+                need(step.host, {"install", "-D", "-m", "0644", "/dev/stdin", apt_source_file}, step.content + "\n");
+            need(step.host, {"apt-get", "-q", "update"}, "", install_limit);
         }
+        // An installation that was ended half way is gone on with; one that still runs is waited for.
+        call(step.host, {"env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"}, "", install_limit);
+        std::vector<std::string> argv{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install"};
+        argv.insert(argv.end(), step.roles.begin(), step.roles.end());
+        // What a person would need of the answer is apt's first complaint.
+        const CommandResult answer = call(step.host, argv, "", install_limit);
+        if (answer.status == 0) return true;
+        for (const std::string& line : split(answer.err, '\n', false))
+            if (line.starts_with("E: ")) throw Error(Errc::internal, line.substr(3));
+        throw Error(Errc::internal, reason_of(answer));
+    }
+
+    bool wait_until_ready(const Step& step) {
+        std::vector<std::string> argv{"pilvi", "status"};
+        if (call(step.host, argv).status == 0) return false;
+        argv.insert(argv.end(), {"--wait", "240"});
+        need(step.host, argv, "", ready_limit);
+        return true;
+    }
+
+    bool provision(const Step& step) {
+        std::vector<std::string> argv{"pilvi", "provision"};
+        argv.insert(argv.end(), step.roles.begin(), step.roles.end());
+        const std::vector<std::string> made = split(trim(need(step.host, argv, "", provision_limit)), '\n', false);
+        for (const std::string& line : made) journal_.say(step.host, line);
+        return !made.empty();
+    }
+
+    // Noted before a change and taken away after what belongs to it was done: whoever ends this program in between, the next run goes on.
+    bool pending(const std::string& host, const std::string& what) {
+        const std::lock_guard lock(mutex_);
+        const Look& look = looks_.at(host);
+        return look.facts && look.facts->pending.contains(what);
+    }
+    void set_pending(const std::string& host, const std::string& what, bool is) {
+        std::set<std::string> all;
+        {
+            const std::lock_guard lock(mutex_);
+            if (looks_.at(host).facts) all = looks_.at(host).facts->pending;
+        }
+        if (is) all.insert(what);
+        else all.erase(what);
+        if (all.empty()) need(host, {"rm", "-f", deploy_pending});
+        else need(host, {"install", "-D", "-m", "0644", "/dev/stdin", deploy_pending}, join({all.begin(), all.end()}, "\n") + "\n");
+        const std::lock_guard lock(mutex_);
+        if (looks_.at(host).facts) looks_.at(host).facts->pending = all;
+    }
+
+    bool write(const Step& step) {
+        // What else is to be done when it changed: a daemon that runs reads its settings when it starts.
+        const std::size_t at = step.path.find(".d/"), slash = step.path.rfind('/', at);
+        const std::string after = at == std::string::npos ? "bootstrap" : step.path.substr(slash + 1, at - slash - 1);
+        const CommandResult now = machines_.at(step.host).run({"cat", step.path});
+        const bool same = now.status == 0 && trim(now.out) == trim(step.content), unfinished = pending(step.host, after);
+        if (same && (!unfinished || after == "bootstrap")) return false;
+        if (!unfinished) set_pending(step.host, after, true);
+        if (!same) need(step.host, {"install", "-D", "-m", step.kind == Step::Kind::secret ? "0600" : "0644", "/dev/stdin", step.path}, step.content);
+        if (after == "bootstrap") return true;
+        need(step.host, {"systemctl", "try-restart", "pilvi-" + after + ".service"}, "", ready_limit);
+        set_pending(step.host, after, false);
         return true;
     }
 
@@ -243,8 +397,19 @@ private:
     std::map<std::string, Machine> machines_;
     std::mutex mutex_;
     std::map<std::string, Look> looks_;
-    bool changed_ = false;  // of the controller's own files: known before its catalogue is looked at
+    std::size_t count_ = 0;  // steps of the plan; 0 before there is one
+    std::atomic<std::size_t> done_{0}, changes_{0};
 };
+
+// The address of this machine as others would reach it: that of its default route, else its first one.
+std::string own_address() {
+    const std::string routed = address_towards("192.0.2.1");
+    if (routed != "127.0.0.1") return routed;
+    for (const auto& [interface, addresses] : look_at_machine({}).interfaces)
+        for (const std::string& address : addresses)
+            if (const auto parsed = IpAddress::parse(address); parsed && parsed->version() == 4 && !parsed->is_loopback()) return address;
+    return routed;
+}
 
 // The answers that the command line stands for.
 std::map<std::string, std::string> answers_of(const DeployOptions& options, bool* usable) {
@@ -261,14 +426,26 @@ std::map<std::string, std::string> answers_of(const DeployOptions& options, bool
         *usable = answers.usable();
         values = answers.values;
     }
-    if (options.allinone)
-        values["CONFIG_CONTROLLER_HOST"] = values["CONFIG_COMPUTE_HOSTS"] = values["CONFIG_NETWORK_HOSTS"] = address_towards("192.0.2.1");
+    if (options.allinone) {
+        values["CONFIG_CONTROLLER_HOST"] = values["CONFIG_COMPUTE_HOSTS"] = values["CONFIG_NETWORK_HOSTS"] = own_address();
+        values.try_emplace("CONFIG_PROVISION_SERVER", "first");
+    }
+    if (options.allinone || !options.install_hosts.empty()) values.try_emplace("CONFIG_PROVISION_DEMO", "y");
     if (!options.install_hosts.empty()) {
         // As PackStack has it: the first is the controller, the others run servers; one alone does everything.
         values["CONFIG_CONTROLLER_HOST"] = values["CONFIG_NETWORK_HOSTS"] = options.install_hosts.front();
         const std::vector<std::string> rest(options.install_hosts.begin() + (options.install_hosts.size() > 1 ? 1 : 0), options.install_hosts.end());
         values["CONFIG_COMPUTE_HOSTS"] = join(rest, ",");
     }
+    for (const std::string& answer : options.answers) {
+        const std::size_t equals = answer.find('=');
+        const AnswerKey* key = find_answer_key(answer.substr(0, equals));
+        if (equals == std::string::npos || !key || key->answered != Answered::used)
+            throw Error(Errc::bad_request, "--answer " + answer + " is no answer: pilvi answers keys lists them");
+        values[answer.substr(0, equals)] = answer.substr(equals + 1);
+    }
+    // No demo, no server in it.
+    if (options.allinone && lower(values["CONFIG_PROVISION_DEMO"]).starts_with("n")) values.erase("CONFIG_PROVISION_SERVER");
     return values;
 }
 
@@ -281,11 +458,15 @@ int deploy(CommandRunner& runner, const DeployOptions& options) {
     Run run(runner, deployment_of(values), options);
     run.look();
     const bool good = run.examine();
-    if (options.dry_run) return run.show() != 0 || !good;
-    if (!good || !run.carry_out()) {
+    if (options.dry_run) {
+        run.show();
+        return good ? 0 : 1;
+    }
+    if (!good || !run.install() || !run.carry_out()) {
         std::fprintf(stderr, "pilvi: not deployed; run it again when what is in the way is mended. The log: %s\n", run.log().c_str());
         return 1;
     }
+    run.say_farewell();
     return 0;
 }
 

@@ -12,6 +12,7 @@ struct DeployOptions {
     bool allinone = false;
     std::string answer_file;
     std::vector<std::string> install_hosts;  // the first is the controller
+    std::vector<std::string> answers;        // CONFIG_KEY=VALUE, over those of the file
     bool dry_run = false;
     std::string log = "/var/log/pilvi-deploy.log";  // of every command and its output; secrets are not in it
     std::string ssh_user = "root";

@@ -1,9 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "base/text.h"
-#include "deploy/answers.h"
+#include "deploy/localconf_keys.h"
 
 namespace pilvi::cli {
 namespace {
@@ -12,53 +13,11 @@ constexpr std::size_t longest_line = 16384;
 constexpr std::size_t longest_value = 65536;  // after its variables were put in
 constexpr std::size_t most_lines = 20'000;
 
-struct Variable {
-    std::string_view name;    // one * stands for anything
-    std::string_view answer;  // "": needs nothing, or is named as not mapped
-    std::string_view help;    // of what needs nothing; "" with answer "": it will not be
-};
-
-// Source: DevStack's documentation of local.conf.
-constexpr Variable variables[] = {
-    {"ADMIN_PASSWORD", "CONFIG_KEYSTONE_ADMIN_PW", ""},
-    {"REGION_NAME", "CONFIG_KEYSTONE_REGION", ""},
-    {"LIBVIRT_TYPE", "CONFIG_NOVA_LIBVIRT_VIRT_TYPE", ""},
-    {"TENANT_VLAN_RANGE", "", ""},
-    {"Q_ML2_TENANT_NETWORK_TYPE", "CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES", ""},
-    {"ML2_VLAN_RANGES", "CONFIG_NEUTRON_ML2_VLAN_RANGES", ""},
-    {"OVS_BRIDGE_MAPPINGS", "CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", ""},
-    {"HOST_IP", "", "is this machine"},
-    {"SERVICE_HOST", "", "is the controller"},
-    {"MULTI_HOST", "", "every machine is told its roles"},
-    {"DATABASE_PASSWORD", "", "every service has its own embedded database, without a password"},
-    {"MYSQL_*", "", "every service has its own embedded database"},
-    {"DATABASE_*", "", "every service has its own embedded database"},
-    {"RABBIT_*", "", "there is no message broker"},
-    {"SERVICE_PASSWORD", "", "the services' users get random passwords"},
-    {"SERVICE_TOKEN", "", "there is no service token"},
-    {"SERVICE_TIMEOUT", "", "about DevStack itself"},
-    {"DEST", "", "about DevStack's own tree"},
-    {"DATA_DIR", "", "data is below /var/lib/pilvi"},
-    {"LOGFILE", "", "logs are in the journal"},
-    {"LOGDAYS", "", "logs are in the journal"},
-    {"LOG_COLOR", "", "logs are in the journal"},
-    {"VERBOSE", "", "about DevStack itself"},
-    {"SCREEN_LOGDIR", "", "logs are in the journal"},
-    {"RECLONE", "", "about DevStack's own tree"},
-    {"PIP_*", "", "about DevStack's own tree"},
-    {"GIT_BASE", "", "about DevStack's own tree"},
-    {"*_BRANCH", "", "about DevStack's own tree"},
-    {"*_REPO", "", "about DevStack's own tree"},
-    {"ENABLED_SERVICES", "", "every machine is told its roles"},
-    {"VIRT_DRIVER", "", "libvirt"},
-    {"Q_AGENT", "", "Open vSwitch, by an agent of its own"},
-    {"Q_PLUGIN", "", "the network service has one"},
-};
-
-bool matches(std::string_view pattern, std::string_view name) {
-    const std::size_t star = pattern.find('*');
-    if (star == pattern.npos) return pattern == name;
-    return name.size() + 1 >= pattern.size() && name.starts_with(pattern.substr(0, star)) && name.ends_with(pattern.substr(star + 1));
+// What DevStack has set before it reads the file: a value may refer to it.
+const std::map<std::string, std::string>& set_before() {
+    static const std::map<std::string, std::string> out{
+        {"DEST", "/opt/stack"}, {"DATA_DIR", "/opt/stack/data"}, {"TOP_DIR", "/opt/stack/devstack"}, {"GIT_BASE", "https://opendev.org"}};
+    return out;
 }
 
 bool name_char(char c) { return c == '_' || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
@@ -128,35 +87,24 @@ public:
         if (text.empty() || text.front() == '#' || !local_) return;
         if (text.starts_with("export ")) text = trim(text.substr(7));
         const std::size_t equals = text.find('=');
-        const std::string name(text.substr(0, equals));
-        if (equals != std::string_view::npos && is_name(name)) return assign(name, text.substr(equals + 1));
+        const bool more = equals != std::string_view::npos && equals > 0 && text[equals - 1] == '+';
+        const std::string name(text.substr(0, more ? equals - 1 : equals));
+        if (equals != std::string_view::npos && is_name(name)) return assign(name, text.substr(equals + 1), more);
+        if (text == "disable_all_services") return service("disable_service", "disable_all_services");
         for (const std::string_view command : {"enable_service", "disable_service", "enable_plugin"})
             if (text.starts_with(command) && text.size() > command.size() && (text[command.size()] == ' ' || text[command.size()] == '\t'))
                 return service(command, std::string(trim(text.substr(command.size()))));
-        find(AnswerFinding::Level::error, "", "is shell, not data: NAME=VALUE, enable_service, disable_service and enable_plugin are read");
+        find(AnswerFinding::Level::error, "",
+             "is shell, not data: NAME=VALUE, NAME+=VALUE, enable_service, disable_service, disable_all_services and enable_plugin are read");
     }
 
     Answers done() {
-        const auto value = [&](const char* name) {
-            const auto found = set_.find(name);
-            return found == set_.end() ? std::string() : found->second;
-        };
         number_ = 0;
-        for (const auto& [name, text] : set_) conclude(name, text);
-        const std::string host = value("HOST_IP"), service = value("SERVICE_HOST");
         if (!seen_) find(AnswerFinding::Level::error, "", "there is no section [[local|localrc]]");
-        // On a machine that names another one as its services' host, DevStack runs servers only.
-        if (!service.empty() && !host.empty() && service != host) {
-            out_.values["CONFIG_CONTROLLER_HOST"] = service;
-            out_.values["CONFIG_COMPUTE_HOSTS"] = host;
-            find(AnswerFinding::Level::note, "SERVICE_HOST", fmt::format("{} is the controller, {} runs servers", service, host));
-        } else if (const std::string all = host.empty() ? service : host; !all.empty()) {
-            out_.values["CONFIG_CONTROLLER_HOST"] = out_.values["CONFIG_COMPUTE_HOSTS"] = all;
-        }
-        if (const std::string interface = value("PUBLIC_INTERFACE"); !interface.empty()) {
-            const std::string bridge = value("PUBLIC_BRIDGE");
-            out_.values["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] = (bridge.empty() ? "br-ex" : bridge) + ":" + interface;
-        }
+        for (const auto& [name, number] : lines_) conclude(name, set_.at(name), number);
+        number_ = 0;
+        machines();
+        networks();
         return std::move(out_);
     }
 
@@ -171,44 +119,93 @@ private:
         if (!local_) find(AnswerFinding::Level::warning, std::string(text), "configures another program's files: nothing comes of it");
     }
 
-    void assign(const std::string& name, std::string_view text) {
+    std::string value(const char* name) const { return lines_.contains(name) ? set_.at(name) : std::string(); }
+    void answer(const char* key, std::string text) {
+        if (!text.empty()) out_.values[key] = std::move(text);
+    }
+
+    // On a machine that names another one as its services' host, DevStack runs servers only.
+    void machines() {
+        const std::string host = value("HOST_IP"), services = value("SERVICE_HOST");
+        if (!services.empty() && !host.empty() && services != host) {
+            answer("CONFIG_CONTROLLER_HOST", services);
+            answer("CONFIG_COMPUTE_HOSTS", host);
+            find(AnswerFinding::Level::note, "SERVICE_HOST", fmt::format("{} is the controller, {} runs servers", services, host));
+            return;
+        }
+        const std::string all = host.empty() ? services : host;
+        answer("CONFIG_CONTROLLER_HOST", all);
+        answer("CONFIG_COMPUTE_HOSTS", all);
+        answer("CONFIG_PROVISION_DEMO", "y");
+    }
+
+    void networks() {
+        const std::string bridge = value("PUBLIC_BRIDGE").empty() ? "br-ex" : value("PUBLIC_BRIDGE"), physical = value("PHYSICAL_NETWORK");
+        if (!value("PUBLIC_INTERFACE").empty()) answer("CONFIG_NEUTRON_OVS_BRIDGE_IFACES", bridge + ":" + value("PUBLIC_INTERFACE"));
+        else if (lines_.contains("PUBLIC_BRIDGE")) answer("CONFIG_NEUTRON_L3_EXT_BRIDGE", bridge);
+        if (!physical.empty() && value("OVS_BRIDGE_MAPPINGS").empty() && !value("OVS_PHYSICAL_BRIDGE").empty())
+            answer("CONFIG_NEUTRON_OVS_BRIDGE_MAPPINGS", physical + ":" + value("OVS_PHYSICAL_BRIDGE"));
+        if (lower(value("ENABLE_TENANT_VLANS")) == "true") {
+            out_.values.try_emplace("CONFIG_NEUTRON_ML2_TENANT_NETWORK_TYPES", "vlan");
+            if (!physical.empty() && !value("TENANT_VLAN_RANGE").empty())
+                out_.values.try_emplace("CONFIG_NEUTRON_ML2_VLAN_RANGES", physical + ":" + value("TENANT_VLAN_RANGE"));
+        } else if (lines_.contains("TENANT_VLAN_RANGE")) {
+            find(AnswerFinding::Level::warning, "TENANT_VLAN_RANGE", "says nothing without ENABLE_TENANT_VLANS=True");
+        }
+        if (const std::string pool = value("Q_FLOATING_ALLOCATION_POOL"); !pool.empty())
+            answer("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS", "[\"" + pool + "\"]");
+        const std::vector<std::string> images = split(value("IMAGE_URLS"), ',', false);
+        if (!images.empty()) answer("CONFIG_PROVISION_IMAGE_URL", std::string(trim(images.front())));
+        if (images.size() > 1) find(AnswerFinding::Level::warning, "IMAGE_URLS", "names several images: only the first is taken");
+    }
+
+    void assign(const std::string& name, std::string_view text, bool more) {
         std::string why;
         const auto value = value_of(trim(text), set_, why);
         if (!value) return find(AnswerFinding::Level::error, name, why);
-        set_[name] = *value;  // the last one counts, as in shell
+        // The last one counts, as in shell.
+        std::string& now = set_[name];
+        now = more ? now + *value : *value;
         lines_[name] = number_;
+        if (now.size() > longest_value) {
+            now.clear();
+            find(AnswerFinding::Level::error, name, "the value is too long");
+        }
+        if (name == "ENABLED_SERVICES") {
+            std::string names = *value;
+            for (char& c : names)
+                if (c == ',') c = ' ';
+            service("enable_service", names);
+        }
     }
 
     void service(std::string_view command, const std::string& names) {
         if (command == "disable_service") return find(AnswerFinding::Level::note, names, "is not left out: every machine runs what its roles say");
         if (command == "enable_plugin")
             return find(AnswerFinding::Level::warning, names.substr(0, names.find(' ')), "is a plugin of DevStack: nothing comes of it");
-        static constexpr std::string_view there[] = {"key", "n-",     "placement", "g-",         "q-",    "neutron", "ovn",
-                                                     "ovs", "rabbit", "mysql",     "postgresql", "etcd3", "dstat"};
         for (const std::string& name : split(names, ' ', false)) {
-            bool known = false;
-            for (const std::string_view prefix : there) known = known || name.starts_with(prefix);
-            if (known) find(AnswerFinding::Level::note, name, "is part of the roles, or needs nothing");
+            // A list may take one away.
+            if (name.front() == '-') find(AnswerFinding::Level::note, name, "is not left out: every machine runs what its roles say");
+            else if (std::ranges::find(devstack_services, name) != std::end(devstack_services))
+                find(AnswerFinding::Level::note, name, "is part of the roles, or needs nothing");
             else find(AnswerFinding::Level::warning, name, "will not be there: there is no such service");
         }
     }
 
-    void conclude(const std::string& name, const std::string& value) {
-        number_ = lines_[name];
-        if (name == "PUBLIC_INTERFACE" || name == "PUBLIC_BRIDGE") return;
-        for (const Variable& variable : variables) {
-            if (!matches(variable.name, name)) continue;
-            if (!variable.answer.empty()) out_.values[std::string(variable.answer)] = value;
-            else if (!variable.help.empty()) find(AnswerFinding::Level::note, name, fmt::format("needs nothing: {}", variable.help));
-            else find(AnswerFinding::Level::warning, name, "is not mapped: nothing comes of it");
+    void conclude(const std::string& name, const std::string& text, int number) {
+        for (const AnswerKey& key : localconf_keys) {
+            if (!names(key.name, name)) continue;
+            if (auto finding = judge(key, name, text, number)) out_.findings.push_back(std::move(*finding));
+            else if (!key.answer.empty()) out_.values[std::string(key.answer)] = text;
             return;
         }
+        number_ = number;
         find(AnswerFinding::Level::warning, name, "is not known here: nothing comes of it, unless another value refers to it");
     }
 
     Answers out_;
-    Set set_;
-    std::map<std::string, int> lines_;
+    Set set_ = set_before();
+    std::map<std::string, int> lines_;  // of what the file itself sets
     bool local_ = false, seen_ = false;
     int number_ = 0;
 };

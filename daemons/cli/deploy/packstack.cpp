@@ -10,39 +10,24 @@ namespace {
 constexpr std::size_t longest_line = 16384;
 constexpr std::size_t most_lines = 20'000;
 
-bool yes(std::string_view value) {
-    const std::string text = lower(value);
-    return text == "y" || text == "yes" || text == "true" || text == "1";
-}
-
 bool key_like(std::string_view name) {
     return !name.empty() && name.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos;
 }
 
 void take(Answers& out, const std::string& key, const std::string& value, int line) {
-    const AnswerKey* known = find_answer_key(key);
     const auto find = [&](AnswerFinding::Level level, std::string text) { out.findings.push_back({level, line, key, std::move(text)}); };
+    const AnswerKey* known = find_answer_key(key);
     if (!known) {
         if (!value.empty()) find(AnswerFinding::Level::warning, "is not known here: nothing comes of it");
         else find(AnswerFinding::Level::note, "is not known here, and empty");
         return;
     }
-    switch (known->answered) {
-        case Answered::used:
-            if (out.values.contains(key)) find(AnswerFinding::Level::warning, "is said twice: the last one counts");
-            out.values[key] = value;
-            return;
-        case Answered::needless:
-            return find(AnswerFinding::Level::note, fmt::format("needs nothing: {}", known->help));
-        case Answered::always:
-            if (!yes(value)) find(AnswerFinding::Level::warning, fmt::format("cannot be left out: {}", known->help));
-            else find(AnswerFinding::Level::note, fmt::format("is so: {}", known->help));
-            return;
-        case Answered::absent:
-            if (yes(value)) find(AnswerFinding::Level::warning, fmt::format("will not be there: {}", known->help));
-            else find(AnswerFinding::Level::note, "is so: not installed");
-            return;
+    if (auto finding = judge(*known, key, value, line)) {
+        out.findings.push_back(std::move(*finding));
+        return;
     }
+    if (out.values.contains(key)) find(AnswerFinding::Level::warning, "is said twice: the last one counts");
+    out.values[key] = value;
 }
 
 }  // namespace

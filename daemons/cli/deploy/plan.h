@@ -14,6 +14,8 @@ namespace pilvi::cli {
 struct Look {
     std::optional<NodeFacts> facts;
     std::string failure;
+    Micros at = 0;          // this machine's clock when the answer came
+    bool has_pilvi = true;  // false: the facts are from Debian's own programs, and fewer
 };
 
 struct Trouble {
@@ -21,17 +23,19 @@ struct Trouble {
     bool fatal = true;
     std::string reason, remedy;
 };
-// By host name as the deployment writes it. `now` is this machine's clock.
-std::vector<Trouble> preflight(const Deployment& deployment, const std::map<std::string, Look>& looks, Micros now);
+// By host name as the deployment writes it.
+std::vector<Trouble> preflight(const Deployment& deployment, const std::map<std::string, Look>& looks);
 
 struct Step {
-    enum class Kind { file, secret, bridge, roles, bootstrap, wait_for_cluster, join, wait_until_ready };
+    enum class Kind { install, file, secret, bridge, roles, bootstrap, wait_for_cluster, join, wait_until_ready, provision };
     Kind kind;
     std::string host;
     std::string text;                     // for people: what changes
-    std::string path = {}, content = {};  // file, secret; bridge: its name, the interface
-    std::vector<std::string> roles = {};  // roles, join
+    std::string path = {}, content = {};  // file, secret; bridge: its name, the interface; install: content: the line for sources.list
+    std::vector<std::string> roles = {};  // install, roles, join; provision: the command's arguments
 };
+// The packages that machines lack. What comes after them is planned when they are there.
+std::vector<Step> installations(const Deployment& deployment, const std::map<std::string, Look>& looks);
 // In order; those of different hosts may be done side by side once the controller's are done. What the facts say is so already is left out, where
 // there are facts.
 std::vector<Step> plan(const Deployment& deployment, const std::map<std::string, Look>& looks);

@@ -83,8 +83,11 @@ void look_at_placement(Session& session, CloudView& view) {
 
 }  // namespace
 
-SessionOptions admin_session(const std::string& auth_url, const std::string& credentials) {
+SessionOptions admin_session(const std::string& auth_url, const std::string& credentials, const std::string& configuration) {
     SessionOptions out{.auth_url = auth_url};
+    if (const std::string file = configuration + "/node.env"; std::filesystem::exists(file))
+        for (const std::string& line : split(read_file(file, 65536), '\n', false))
+            if (line.starts_with("PILVI_REGION=")) out.region = line.substr(13);
     const auto password = [&](const char* name) { return Secret(std::string(trim(read_file(credentials + "/" + name, 65536)))); };
     if (std::filesystem::exists(credentials + "/admin-password")) {
         out.username = out.project = "admin";

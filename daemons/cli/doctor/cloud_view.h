@@ -34,8 +34,9 @@ struct CloudView {
     std::vector<std::string> troubles;  // an API that did not answer, and why
 };
 
-// The session of the administrator (or of the service user nova, where there is no administrator's password on this node).
-SessionOptions admin_session(const std::string& auth_url, const std::string& credentials);
+// The session of the administrator (or of the service user nova, where there is no administrator's password on this node), in the region that
+// `configuration`/node.env names.
+SessionOptions admin_session(const std::string& auth_url, const std::string& credentials, const std::string& configuration);
 CloudView look_at_cloud(Session& session);
 std::vector<AgentRow> look_at_agents(Session& session);
 

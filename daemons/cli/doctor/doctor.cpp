@@ -56,7 +56,7 @@ void print(const std::vector<Finding>& findings) {
 int doctor(const Access& access, const DoctorOptions& options) {
     // A node that joined has no password to ask the APIs with.
     std::optional<Session> session;
-    if (!read_membership({.node = access.state + "/node"})) session.emplace(admin_session(access.auth_url, access.credentials));
+    if (!read_membership({.node = access.state + "/node"})) session.emplace(admin_session(access.auth_url, access.credentials, access.configuration));
     else std::fputs("pilvi: this node alone is looked at; what the APIs know is compared on the controller\n", stderr);
     const auto at_once = [&] { return look(access, session ? &*session : nullptr); };
     std::vector<Finding> findings = at_once();

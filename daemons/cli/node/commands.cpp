@@ -54,7 +54,7 @@ int show(const json::array& rows, bool json, const std::vector<std::string_view>
 
 // Its services and agents, so that nothing goes on waiting for it. What the cloud does not answer is said, and left.
 void forget_in_cloud(const Access& access, const std::string& host) {
-    Session session(admin_session(access.auth_url, access.credentials));
+    Session session(admin_session(access.auth_url, access.credentials, access.configuration));
     http::Headers headers;
     headers.set("OpenStack-API-Version", "compute 2.53");  // services have UUIDs
     const auto remove = [&](const char* service, const std::string& list, const char* collection, const char* name) {

@@ -297,15 +297,28 @@ std::string configuration_of(std::string_view daemon, const MembershipRecord* re
     return out.empty() ? out : "# Written by pilvi join and pilvi role: what this node's roles make of its agents.\n" + out;
 }
 
+namespace {
+constexpr std::string_view configured_daemons[] = {"compute-agent", "network-agent", "metadata"};
+std::string configuration_file(const MemberPlaces& places, std::string_view daemon) {
+    return fmt::format("{}/{}.d/10-cluster.toml", places.configuration, daemon);
+}
+}  // namespace
+
+bool is_configured(const MemberPlaces& places, const MembershipRecord* record, const std::vector<std::string>& roles) {
+    return std::ranges::all_of(configured_daemons, [&](std::string_view daemon) {
+        return content_of(configuration_file(places, daemon)).value_or("") == configuration_of(daemon, record, roles);
+    });
+}
+
 void write_configuration(const MemberPlaces& places, const MembershipRecord* record, const std::vector<std::string>& roles) {
-    for (const std::string_view daemon : {"compute-agent", "network-agent", "metadata"}) {
-        const std::string directory = fmt::format("{}/{}.d", places.configuration, daemon), file = directory + "/10-cluster.toml";
+    for (const std::string_view daemon : configured_daemons) {
+        const std::string file = configuration_file(places, daemon);
         const std::string text = configuration_of(daemon, record, roles);
         if (text.empty()) {
             fs::remove(file);
             continue;
         }
-        fs::create_directories(directory);
+        fs::create_directories(fs::path(file).parent_path());
         if (content_of(file) != text) write_file(file, text, 0644);
     }
     const bool compute = std::ranges::find(roles, "compute") != roles.end();

@@ -63,6 +63,8 @@ bool renew_certificate(const MemberPlaces& places, Micros now, bool force, const
 
 // The agents' configuration for these roles: files DAEMON.d/10-cluster.toml. `record` nullptr: of a controller, whose agents use its own APIs.
 void write_configuration(const MemberPlaces& places, const MembershipRecord* record, const std::vector<std::string>& roles);
+// Whether they are as write_configuration() would write them.
+bool is_configured(const MemberPlaces& places, const MembershipRecord* record, const std::vector<std::string>& roles);
 // The text of that file for a daemon, "" for none.
 std::string configuration_of(std::string_view daemon, const MembershipRecord* record, const std::vector<std::string>& roles);
 

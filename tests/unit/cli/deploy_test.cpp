@@ -27,6 +27,7 @@ NodeFacts sound(const std::string& name) {
             .kvm = true,
             .installed = {"controller", "compute", "network"},
             .enabled = {},
+            .interfaces = {{"lo", {"127.0.0.1"}}, {"eth0", {"192.0.2.10"}}, {"eth1", {}}},
             .resolved = {"ctl"},
             .ports = {22},
             .controller = "",
@@ -34,7 +35,7 @@ NodeFacts sound(const std::string& name) {
             .volume_group = false};
 }
 
-std::map<std::string, Look> looks() { return {{"ctl", {sound("ctl"), ""}}, {"c1", {sound("c1"), ""}}, {"c2", {sound("c2"), ""}}}; }
+std::map<std::string, Look> looks() { return {{"ctl", {sound("ctl"), "", now}}, {"c1", {sound("c1"), "", now}}, {"c2", {sound("c2"), "", now}}}; }
 
 std::vector<std::string> texts(const std::vector<Step>& steps) {
     std::vector<std::string> out;
@@ -45,7 +46,7 @@ std::vector<std::string> texts(const std::vector<Step>& steps) {
 }  // namespace
 
 TEST_CASE("before anything is done, each thing in the way is named with its remedy") {
-    CHECK(preflight(three(), looks(), now).empty());
+    CHECK(preflight(three(), looks()).empty());
     struct Case {
         const char* host;
         std::function<void(NodeFacts&)> change;
@@ -61,7 +62,9 @@ TEST_CASE("before anything is done, each thing in the way is named with its reme
         {"c1", [](NodeFacts& f) { f.free_disk_mib = 100; }, true, "100 MiB are free", "make room"},
         {"c1", [](NodeFacts& f) { f.free_disk_mib = 5000; }, false, "5000 MiB are free", "need more"},
         {"c1", [](NodeFacts& f) { f.memory_mib = 512; }, false, "512 MiB of memory", ""},
-        {"c1", [](NodeFacts& f) { f.installed = {"controller"}; }, true, "compute is not installed", "apt-get install pilvi-role-compute"},
+        {"c1", [](NodeFacts& f) { f.installed = {"controller"}; }, true, "apt knows no pilvi-role-compute", "CONFIG_APT_SOURCE"},
+        {"ctl", [](NodeFacts& f) { f.interfaces.erase("eth1"); }, true, "no interface eth1", "ip link"},
+        {"ctl", [](NodeFacts& f) { f.interfaces["eth1"] = {"192.0.2.1"}; }, true, "eth1 has the address 192.0.2.1", "without an address"},
         {"c1", [](NodeFacts& f) { f.kvm = false; }, false, "/dev/kvm", "virtualization"},
         {"c1", [](NodeFacts& f) { f.controller = "other"; }, true, "a node of other already", "pilvi node remove"},
         {"ctl", [](NodeFacts& f) { f.ports.insert(9696); }, true, "port 9696 (network)", "ss -ltnp"},
@@ -70,7 +73,7 @@ TEST_CASE("before anything is done, each thing in the way is named with its reme
         CAPTURE(c.reason);
         auto all = looks();
         c.change(*all[c.host].facts);
-        const auto found = preflight(three(), all, now);
+        const auto found = preflight(three(), all);
         REQUIRE(found.size() == 1);
         CHECK(found[0].fatal == c.fatal);
         CHECK(found[0].reason.find(c.reason) != std::string::npos);
@@ -79,26 +82,27 @@ TEST_CASE("before anything is done, each thing in the way is named with its reme
     // A storage node joins, and is told what it lacks.
     const Deployment four = deployment_of({{"CONFIG_CONTROLLER_HOST", "ctl"}, {"CONFIG_COMPUTE_HOSTS", "c1,c2"}, {"CONFIG_STORAGE_HOST", "s1"}});
     auto all = looks();
-    all["s1"] = {sound("s1"), ""};
-    const auto missing = preflight(four, all, now);
+    all["s1"] = {sound("s1"), "", now};
+    const auto missing = preflight(four, all);
     REQUIRE(missing.size() == 3);
     CHECK(missing[0].fatal);
-    CHECK(missing[0].reason == "the role storage is not installed");
+    CHECK(missing[0].reason == "the role storage is not installed, and apt knows no pilvi-role-storage");
     all["s1"].facts->installed.insert("storage");
-    REQUIRE(preflight(four, all, now).size() == 2);
-    for (const Trouble& trouble : preflight(four, all, now)) CHECK_FALSE(trouble.fatal);
+    REQUIRE(preflight(four, all).size() == 2);
+    for (const Trouble& trouble : preflight(four, all)) CHECK_FALSE(trouble.fatal);
     all["s1"].facts->volume_group = true;
-    CHECK(preflight(four, all, now).size() == 1);
+    CHECK(preflight(four, all).size() == 1);
     all = looks();
-    all["c2"] = {std::nullopt, "Permission denied (publickey)."};
-    const auto found = preflight(three(), all, now);
+    all["c2"] = {std::nullopt, "Permission denied (publickey).", now};
+    const auto found = preflight(three(), all);
     REQUIRE(found.size() == 1);
     CHECK(found[0].reason == "Permission denied (publickey).");
+    CHECK(found[0].remedy.find("ssh-copy-id root@c2") != std::string::npos);
     // A port that the controller's own role listens on is in nobody's way.
     all = looks();
     all["ctl"].facts->enabled = {"controller"};
     all["ctl"].facts->ports = {5000, 9696};
-    CHECK(preflight(three(), all, now).empty());
+    CHECK(preflight(three(), all).empty());
 }
 
 TEST_CASE("the plan: what changes on which machine, and nothing that is so already") {
@@ -114,11 +118,12 @@ TEST_CASE("the plan: what changes on which machine, and nothing that is so alrea
                                                "c2: /etc/pilvi/compute-agent.d/20-answers.toml says what was answered",
                                                "c2: joins the cluster of ctl as compute",
                                                "ctl: everything is ready",
+                                               "ctl: /root has keystonerc and clouds.yaml",
                                            });
     auto all = looks();
     all["ctl"].facts->enabled = {"controller", "network"};
     all["c1"].facts->controller = "ctl";
-    all["c1"].facts->member_roles = {"compute"};
+    all["c1"].facts->member_roles = all["c1"].facts->enabled = {"compute"};
     for (const Step& step : plan(three(), all)) {
         CHECK(step.kind != Step::Kind::roles);
         CHECK_FALSE((step.kind == Step::Kind::join && step.host == "c1"));
@@ -127,11 +132,88 @@ TEST_CASE("the plan: what changes on which machine, and nothing that is so alrea
     }
 }
 
+TEST_CASE("addresses are looked at before anything is done") {
+    const auto reasons = [](const Deployment& deployment, const std::map<std::string, Look>& all) {
+        std::vector<std::string> out;
+        for (const Trouble& trouble : preflight(deployment, all)) out.push_back((trouble.fatal ? "! " : "") + trouble.reason);
+        return out;
+    };
+    const Deployment loop = deployment_of({{"CONFIG_CONTROLLER_HOST", "127.0.0.1"}, {"CONFIG_COMPUTE_HOSTS", "c1"}});
+    CHECK(reasons(loop, {{"127.0.0.1", {sound("ctl"), "", now}}, {"c1", {sound("c1"), "", now}}}) ==
+          std::vector<std::string>{"! 127.0.0.1 is each machine's own address"});
+    const Deployment far = deployment_of({{"CONFIG_CONTROLLER_HOST", "198.51.100.1"}, {"CONFIG_COMPUTE_HOSTS", "198.51.100.1"}});
+    CHECK(reasons(far, {{"198.51.100.1", {sound("ctl"), "", now}}}) ==
+          std::vector<std::string>{"none of its interfaces has the address 198.51.100.1"});
+    Deployment tunnels =
+        deployment_of({{"CONFIG_CONTROLLER_HOST", "ctl"}, {"CONFIG_COMPUTE_HOSTS", "ctl"}, {"CONFIG_NEUTRON_OVS_TUNNEL_IF", "eth1"}});
+    CHECK(reasons(tunnels, {{"ctl", {sound("ctl"), "", now}}}) == std::vector<std::string>{"! its tunnels would end at eth1, which has no address"});
+    tunnels.settings.back().value = "\"eth2\"";
+    CHECK(reasons(tunnels, {{"ctl", {sound("ctl"), "", now}}}) == std::vector<std::string>{"! its tunnels would end at eth2, which it has not"});
+}
+
+TEST_CASE("packages that are missing are installed where apt has them") {
+    auto all = looks();
+    all["c1"].facts->installed = {};
+    all["c1"].facts->available = {"compute"};
+    all["c1"].has_pilvi = false;
+    CHECK(preflight(three(), all).empty());
+    CHECK(texts(installations(three(), all)) == std::vector<std::string>{"c1: installs pilvi-role-compute"});
+    // A source that the answers name is trusted to have them.
+    all["c1"].facts->available = {};
+    Deployment sourced = three();
+    sourced.apt_source = "deb [trusted=yes] file:/srv/debs ./";
+    CHECK(preflight(sourced, all).empty());
+    CHECK(installations(sourced, all).at(0).content == sourced.apt_source);
+    CHECK(installations(three(), looks()).empty());
+}
+
+TEST_CASE("a machine that joined and was ended starts its roles") {
+    auto all = looks();
+    all["c1"].facts->controller = "ctl";
+    all["c1"].facts->member_roles = {"compute"};
+    std::vector<std::string> of_c1;
+    for (const std::string& text : texts(plan(three(), all)))
+        if (text.starts_with("c1: ")) of_c1.push_back(text);
+    CHECK(of_c1 == std::vector<std::string>{"c1: /etc/pilvi/compute-agent.d/20-answers.toml says what was answered", "c1: starts the roles compute"});
+}
+
+TEST_CASE("of a machine without pilvi, Debian's programs tell") {
+    const NodeFacts facts =
+        facts_from({{0, "c1\n"},
+                    {0, "0\n"},
+                    {0, "1700000000\n"},
+                    {0, "Filesystem 1048576-blocks Used Available Capacity Mounted on\n/dev/vda 9999 1 5000 1% /\n"},
+                    {1, ""},
+                    {0,
+                     "MemTotal:        2048000 kB\n  sl  local_address rem_address   st\n   0: 00000000:25E0 00000000:0000 0A x\n"
+                     "   1: 0100007F:1F90 00000000:0000 01 x\n"},
+                    {2, ""},
+                    {0, "eth0\nlo\n"},
+                    {0, "pilvi-role-compute:\n  Installed: (none)\n  Candidate: 1.0\npilvi-role-network:\n  Candidate: (none)\n"}},
+                   "ctl");
+    CHECK(facts.name == "c1");
+    CHECK(facts.uid == 0);
+    CHECK(facts.clock == now);
+    CHECK(facts.free_disk_mib == 5000);
+    CHECK(facts.memory_mib == 2000);
+    CHECK_FALSE(facts.kvm);
+    CHECK(facts.ports == std::set<int>{9696});
+    CHECK(facts.resolved.empty());
+    CHECK(facts.interfaces.size() == 2);
+    CHECK(facts.available == std::set<std::string>{"compute"});
+    CHECK(facts.installed.empty());
+    // Nothing of it, or something else: no facts, but no trouble either.
+    CHECK(facts_from(std::vector<ProbeAnswer>{}, "ctl").uid == -1);
+    CHECK(probes("ctl").size() == 9);
+}
+
 TEST_CASE("facts travel as JSON") {
     NodeFacts facts = sound("n");
     facts.member_roles = {"compute"};
     facts.controller = "ctl";
     facts.volume_group = true;
+    facts.pending = {"bootstrap", "network-agent"};
+    facts.available = {"storage"};
     const NodeFacts again = facts_from(to_text(to_json(facts)));
     CHECK(to_json(again) == to_json(facts));
     for (const char* text : {"", "x", "[]", "pilvi: command not found"}) CHECK_THROWS_AS(facts_from(text), Error);
