@@ -102,7 +102,7 @@ inline constexpr AnswerKey answer_keys[] = {
     {"CONFIG_NEUTRON_ML2_MECHANISM_DRIVERS", Answered::needless, "", "Open vSwitch"},
     {"CONFIG_NEUTRON_VPNAAS", Answered::fixed, "n", no_service},
     // ---- what a cloud begins with
-    {"CONFIG_PROVISION_DEMO", Answered::used, "y",
+    {"CONFIG_PROVISION_DEMO", Answered::used, "n",
      "y: an external network, and a project and user demo with a network, a router and an image; n, or missing: none of it."},
     {"CONFIG_PROVISION_DEMO_FLOATRANGE", Answered::used, "172.24.4.0/24", "Addresses of the external network."},
     {"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS", Answered::used, "[]", "Those that it gives away: [\"start=FIRST,end=LAST\"]; []: all."},

@@ -321,7 +321,9 @@ private:
         }
         // An installation that was ended half way is gone on with; one that still runs is waited for.
         call(step.host, {"env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "--configure", "-a"}, "", install_limit);
-        std::vector<std::string> argv{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=600", "install"};
+        std::vector<std::string> argv{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=600",
+                                      // A file that the machine's owner has changed stays, without a question.
+                                      "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "install"};
         argv.insert(argv.end(), step.roles.begin(), step.roles.end());
         // What a person would need of the answer is apt's first complaint.
         const CommandResult answer = call(step.host, argv, "", install_limit);
