@@ -2,11 +2,11 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <sys/stat.h>
 
 #include "base/error.h"
 #include "base/net.h"
+#include "pki/openssl.h"
 
 namespace pilvi::http {
 namespace {
@@ -97,27 +97,14 @@ SslSession client_session(ssl_ctx_st* context, int fd, const std::string& host) 
     return session;
 }
 
-namespace {
-std::vector<std::string> entries(const X509_NAME* name, int nid) {
-    std::vector<std::string> out;
-    for (int at = X509_NAME_get_index_by_NID(name, nid, -1); at >= 0; at = X509_NAME_get_index_by_NID(name, nid, at)) {
-        unsigned char* text = nullptr;
-        const int size = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
-        if (size >= 0) out.emplace_back(reinterpret_cast<const char*>(text), static_cast<std::size_t>(size));
-        OPENSSL_free(text);
-    }
-    return out;
-}
-}  // namespace
-
 std::shared_ptr<const PeerIdentity> peer_identity(ssl_st* session) {
     const X509* certificate = SSL_get0_peer_certificate(session);
     if (!certificate || SSL_get_verify_result(session) != X509_V_OK) return nullptr;
-    const X509_NAME* subject = X509_get_subject_name(certificate);
-    const std::vector<std::string> names = entries(subject, NID_commonName), ids = entries(subject, NID_serialNumber);
+    const std::vector<std::string> names = pki::subject_entries(certificate, NID_commonName),
+                                   ids = pki::subject_entries(certificate, NID_serialNumber);
     if (names.size() != 1 || ids.size() > 1) return nullptr;
     return std::make_shared<const PeerIdentity>(
-        PeerIdentity{.name = names[0], .id = ids.empty() ? "" : ids[0], .roles = entries(subject, NID_organizationName)});
+        PeerIdentity{.name = names[0], .id = ids.empty() ? "" : ids[0], .roles = pki::subject_entries(certificate, NID_organizationName)});
 }
 
 void ChangingContext::look() {

@@ -1,4 +1,3 @@
-#include <openssl/evp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -11,6 +10,7 @@
 #include "base/ids.h"
 #include "identity/identity.h"
 #include "log/log.h"
+#include "pki/openssl.h"
 
 namespace pilvi {
 namespace {
@@ -24,14 +24,10 @@ constexpr std::size_t longest_token = 8192;
 constexpr std::chrono::seconds poll_time{30};
 constexpr std::chrono::milliseconds unknown_pause{60'000}, error_pause{1'000};
 
-struct DigestDeleter {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
 // SHA-256. The algorithm is looked up once and a thread keeps its context: making them costs more than hashing a token.
 std::string digest(std::string_view token) {
     static EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-    thread_local const std::unique_ptr<EVP_MD_CTX, DigestDeleter> context(EVP_MD_CTX_new());
+    thread_local const pki::DigestContext context(EVP_MD_CTX_new());
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned size = 0;
     if (!sha256 || !context || EVP_DigestInit_ex(context.get(), sha256, nullptr) != 1 ||

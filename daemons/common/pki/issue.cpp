@@ -4,7 +4,7 @@
 #include <openssl/rand.h>
 
 #include "base/error.h"
-#include "pki/internal.h"
+#include "pki/openssl.h"
 #include "pki/pki.h"
 
 namespace pilvi::pki {
@@ -38,7 +38,7 @@ Certificate blank(EVP_PKEY* key, Validity validity) {
     unsigned char bytes[16];
     need(RAND_bytes(bytes, sizeof bytes) == 1, "random bytes");
     bytes[0] = static_cast<unsigned char>((bytes[0] & 0x7f) | 0x40);  // positive, and always as long
-    const std::unique_ptr<BIGNUM, Free<BN_free>> number(BN_bin2bn(bytes, sizeof bytes, nullptr));
+    const NumberPtr number(BN_bin2bn(bytes, sizeof bytes, nullptr));
     need(number && BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(out.get())), "serial number");
     X509_set_version(out.get(), X509_VERSION_3);
     set_time(X509_getm_notBefore(out.get()), validity.from);
@@ -72,7 +72,7 @@ std::string make_request(const Key& key) {
 }
 
 PublicKey key_of_request(std::string_view pem) {
-    const RequestPtr request(PEM_read_bio_X509_REQ(reading(pem).get(), nullptr, nullptr, nullptr));
+    const RequestPtr request(PEM_read_bio_X509_REQ(reading(pem).get(), nullptr, &no_passphrase, nullptr));
     understood(request != nullptr, "not a certificate request");
     std::shared_ptr<EVP_PKEY> key(X509_REQ_get_pubkey(request.get()), EVP_PKEY_free);
     understood(key && X509_REQ_verify(request.get(), key.get()) == 1, "the certificate request is not signed by its own key");
@@ -124,7 +124,7 @@ std::string revocation_list(const std::vector<std::string>& serials, Micros from
     for (const std::string& serial : serials) {
         BIGNUM* number = nullptr;
         need(BN_hex2bn(&number, serial.c_str()) > 0, "serial number");
-        const std::unique_ptr<BIGNUM, Free<BN_free>> owner(number);
+        const NumberPtr owner(number);
         const std::unique_ptr<ASN1_INTEGER, Free<ASN1_INTEGER_free>> integer(BN_to_ASN1_INTEGER(number, nullptr));
         X509_REVOKED* entry = X509_REVOKED_new();
         need(entry && X509_REVOKED_set_serialNumber(entry, integer.get()) == 1 && X509_REVOKED_set_revocationDate(entry, since.get()) == 1 &&

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/text.h"
-#include "pki/internal.h"
+#include "pki/openssl.h"
 
 namespace pilvi::pki {
 
@@ -38,9 +38,9 @@ std::string written(BIO* memory) {
     return {data, static_cast<std::size_t>(std::max(size, 0L))};
 }
 
-namespace {
+int no_passphrase(char*, int, int, void*) { return -1; }
 
-std::vector<std::string> entries(const X509* certificate, int nid) {
+std::vector<std::string> subject_entries(const X509* certificate, int nid) {
     const X509_NAME* name = X509_get_subject_name(certificate);
     std::vector<std::string> out;
     for (int at = X509_NAME_get_index_by_NID(name, nid, -1); at >= 0; at = X509_NAME_get_index_by_NID(name, nid, at)) {
@@ -52,15 +52,14 @@ std::vector<std::string> entries(const X509* certificate, int nid) {
     return out;
 }
 
+namespace {
+
 Micros micros(const ASN1_TIME* time) {
     const TimePtr epoch(ASN1_TIME_set(nullptr, 0));
     int days = 0, seconds = 0;
     need(ASN1_TIME_diff(&days, &seconds, epoch.get(), time) == 1, "certificate time");
     return (static_cast<Micros>(days) * 86400 + seconds) * 1'000'000;
 }
-
-// A PEM that asks for a pass phrase is not ours; nobody is asked.
-int no_passphrase(char*, int, int, void*) { return -1; }
 
 }  // namespace
 
@@ -141,19 +140,19 @@ std::string Certificate::pem() const {
 }
 
 std::string Certificate::name() const {
-    const auto names = entries(certificate_.get(), NID_commonName);
+    const auto names = subject_entries(certificate_.get(), NID_commonName);
     return names.size() == 1 ? names[0] : std::string();
 }
 
 std::string Certificate::id() const {
-    const auto ids = entries(certificate_.get(), NID_serialNumber);
+    const auto ids = subject_entries(certificate_.get(), NID_serialNumber);
     return ids.size() == 1 ? ids[0] : std::string();
 }
 
-std::vector<std::string> Certificate::roles() const { return entries(certificate_.get(), NID_organizationName); }
+std::vector<std::string> Certificate::roles() const { return subject_entries(certificate_.get(), NID_organizationName); }
 
 std::string Certificate::serial() const {
-    const std::unique_ptr<BIGNUM, Free<BN_free>> number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate_.get()), nullptr));
+    const NumberPtr number(ASN1_INTEGER_to_BN(X509_get0_serialNumber(certificate_.get()), nullptr));
     need(number != nullptr, "serial number");
     char* text = BN_bn2hex(number.get());
     std::string out(text);

@@ -1,50 +1,32 @@
 #include "domain/keys.h"
 
-#include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <array>
 #include <memory>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "pki/openssl.h"
 
 namespace pilvi::compute {
 namespace {
 
-template <auto F>
-struct Free {
-    template <class T>
-    void operator()(T* p) const {
-        F(p);
-    }
-};
-using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
-using Certificate = std::unique_ptr<X509, Free<X509_free>>;
+using pki::Bio;
+using pki::CertificatePtr;
+using pki::Free;
+using pki::KeyPtr;
+using pki::need;
+using pki::NumberPtr;
 
 constexpr unsigned bits = 2048;
 constexpr long ten_years = 3650L * 24 * 3600;
 constexpr const char* user_principal_name = "1.3.6.1.4.1.311.20.2.3";
-
-void need(bool made, const char* what) {
-    if (!made) throw Error(Errc::internal, std::string(what) + " could not be made");
-}
-
-std::string content(BIO* bio) {
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(bio, &text);
-    return {text, static_cast<std::size_t>(size)};
-}
 
 std::string with_colons(const unsigned char* bytes, unsigned size) {
     constexpr char digits[] = "0123456789abcdef";
@@ -66,7 +48,7 @@ void put(std::string& out, std::string_view bytes) {
 std::string multi_precision(const EVP_PKEY* key, const char* name) {
     BIGNUM* raw = nullptr;
     if (EVP_PKEY_get_bn_param(key, name, &raw) != 1) throw Error(Errc::internal, "the RSA key has no such number");
-    const Number number(raw);
+    const NumberPtr number(raw);
     std::string bytes(static_cast<std::size_t>(BN_num_bytes(number.get())), '\0');
     BN_bn2bin(number.get(), reinterpret_cast<unsigned char*>(bytes.data()));
     if (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0x80)) bytes.insert(0, 1, '\0');
@@ -96,21 +78,21 @@ void add_client_use(X509* certificate, std::string_view user_id) {
 }  // namespace
 
 KeyPair generate_rsa(std::string_view comment) {
-    const Key key(EVP_RSA_gen(bits));
+    const KeyPtr key(EVP_RSA_gen(bits));
     const Bio bio(BIO_new(BIO_s_mem()));
     need(key && bio && PEM_write_bio_PrivateKey_traditional(bio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1, "an RSA key");
     std::string blob;
     put(blob, "ssh-rsa");
     put(blob, multi_precision(key.get(), OSSL_PKEY_PARAM_RSA_E));
     put(blob, multi_precision(key.get(), OSSL_PKEY_PARAM_RSA_N));
-    return {content(bio.get()), "ssh-rsa " + base64_encode(blob) + " " + std::string(comment)};
+    return {pki::written(bio.get()), "ssh-rsa " + base64_encode(blob) + " " + std::string(comment)};
 }
 
 KeyPair generate_x509(std::string_view user_id) {
-    const Key key(EVP_RSA_gen(bits));
-    const Certificate certificate(X509_new());
+    const KeyPtr key(EVP_RSA_gen(bits));
+    const CertificatePtr certificate(X509_new());
     need(key && certificate, "a key and certificate");
-    const Number serial(BN_new());
+    const NumberPtr serial(BN_new());
     need(serial && BN_rand(serial.get(), 159, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) == 1, "a serial number");
     need(BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(certificate.get())) != nullptr, "a serial number");
     X509_set_version(certificate.get(), X509_VERSION_3);
@@ -128,7 +110,7 @@ KeyPair generate_x509(std::string_view user_id) {
     const std::unique_ptr<PKCS12, Free<PKCS12_free>> bundle(PKCS12_create("", nullptr, key.get(), certificate.get(), nullptr, 0, 0, 0, 0, 0));
     need(pem && der && bundle && PEM_write_bio_X509(pem.get(), certificate.get()) == 1 && i2d_PKCS12_bio(der.get(), bundle.get()) == 1,
          "a PKCS#12 bundle");
-    return {base64_encode(content(der.get())), content(pem.get())};
+    return {base64_encode(pki::written(der.get())), pki::written(pem.get())};
 }
 
 std::optional<std::string> ssh_fingerprint(std::string_view line) {
@@ -158,8 +140,7 @@ std::optional<std::string> ssh_fingerprint(std::string_view line) {
 }
 
 std::optional<std::string> x509_fingerprint(std::string_view pem) {
-    const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-    const Certificate certificate(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+    const CertificatePtr certificate(PEM_read_bio_X509(pki::reading(pem).get(), nullptr, &pki::no_passphrase, nullptr));
     if (!certificate) return std::nullopt;
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned size = 0;

@@ -1,9 +1,7 @@
 #include "domain/jws.h"
 
-#include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
@@ -17,6 +15,7 @@
 #include "base/text.h"
 #include "base/time.h"
 #include "domain/key_repository.h"
+#include "pki/openssl.h"
 
 namespace pilvi::identity {
 
@@ -27,17 +26,7 @@ namespace {
 constexpr std::size_t half = 32;  // bytes of r and of s
 constexpr Micros second = 1'000'000;
 
-template <auto release>
-struct Release {
-    template <class T>
-    void operator()(T* p) const {
-        release(p);
-    }
-};
-using Bio = std::unique_ptr<BIO, Release<BIO_free_all>>;
-using Digest = std::unique_ptr<EVP_MD_CTX, Release<EVP_MD_CTX_free>>;
-using Signature = std::unique_ptr<ECDSA_SIG, Release<ECDSA_SIG_free>>;
-using Pkey = std::unique_ptr<EVP_PKEY, Release<EVP_PKEY_free>>;
+using Signature = std::unique_ptr<ECDSA_SIG, pki::Free<ECDSA_SIG_free>>;
 
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
@@ -46,18 +35,12 @@ std::string unpadded(std::string text) {
     return text;
 }
 
-std::string text_of(BIO* bio) {
-    char* data = nullptr;
-    const long size = BIO_get_mem_data(bio, &data);
-    return {data, static_cast<std::size_t>(size)};
-}
-
 [[noreturn]] void fail(const char* what) { throw Error(Errc::internal, std::string("cannot ") + what + " a key for tokens"); }
 
 }  // namespace
 
 struct JwsKey::Impl {
-    Pkey key;
+    pki::KeyPtr key;
 };
 
 JwsKey JwsKey::generate() {
@@ -71,12 +54,9 @@ JwsKey JwsKey::generate() {
 
 std::optional<JwsKey> JwsKey::parse(std::string_view pem) noexcept {
     try {
-        const auto open = [&] { return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); };
         auto impl = std::make_shared<Impl>();
-        // No prompt for a passphrase.
-        const auto none = [](char*, int, int, void*) { return -1; };
-        impl->key.reset(PEM_read_bio_PrivateKey(open().get(), nullptr, none, nullptr));
-        if (!impl->key) impl->key.reset(PEM_read_bio_PUBKEY(open().get(), nullptr, none, nullptr));
+        impl->key.reset(PEM_read_bio_PrivateKey(pki::reading(pem).get(), nullptr, &pki::no_passphrase, nullptr));
+        if (!impl->key) impl->key.reset(PEM_read_bio_PUBKEY(pki::reading(pem).get(), nullptr, &pki::no_passphrase, nullptr));
         char group[32] = {};
         if (!impl->key || EVP_PKEY_get_group_name(impl->key.get(), group, sizeof group, nullptr) != 1) return std::nullopt;
         if (std::string_view(group) != "prime256v1") return std::nullopt;
@@ -89,19 +69,19 @@ std::optional<JwsKey> JwsKey::parse(std::string_view pem) noexcept {
 }
 
 std::string JwsKey::private_pem() const {
-    const Bio bio(BIO_new(BIO_s_mem()));
+    const pki::Bio bio(BIO_new(BIO_s_mem()));
     if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), impl_->key.get(), nullptr, nullptr, 0, nullptr, nullptr) != 1) fail("write");
-    return text_of(bio.get());
+    return pki::written(bio.get());
 }
 
 std::string JwsKey::public_pem() const {
-    const Bio bio(BIO_new(BIO_s_mem()));
+    const pki::Bio bio(BIO_new(BIO_s_mem()));
     if (!bio || PEM_write_bio_PUBKEY(bio.get(), impl_->key.get()) != 1) fail("write");
-    return text_of(bio.get());
+    return pki::written(bio.get());
 }
 
 std::string JwsKey::sign(std::string_view text) const {
-    const Digest digest(EVP_MD_CTX_new());
+    const pki::DigestContext digest(EVP_MD_CTX_new());
     std::size_t size = 0;
     if (!digest || EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, impl_->key.get()) != 1 ||
         EVP_DigestSign(digest.get(), nullptr, &size, bytes(text), text.size()) != 1)
@@ -129,7 +109,7 @@ bool JwsKey::verify(std::string_view text, std::string_view given) const noexcep
     }
     unsigned char* der = nullptr;
     const int size = i2d_ECDSA_SIG(signature.get(), &der);
-    const Digest digest(EVP_MD_CTX_new());
+    const pki::DigestContext digest(EVP_MD_CTX_new());
     const bool right = size > 0 && digest && EVP_DigestVerifyInit(digest.get(), nullptr, EVP_sha256(), nullptr, impl_->key.get()) == 1 &&
                        EVP_DigestVerify(digest.get(), der, static_cast<std::size_t>(size), bytes(text), text.size()) == 1;
     OPENSSL_free(der);

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 
@@ -8,6 +9,8 @@
 #include "domain/names.h"
 #include "domain/scheduler.h"
 #include "domain/states.h"
+#include "pki/openssl.h"
+#include "support/unattended.h"
 
 using namespace pilvi::compute;
 
@@ -166,6 +169,14 @@ TEST_CASE("certificates for WinRM") {
     X509_free(certificate);
     EVP_PKEY_free(key);
     PKCS12_free(pkcs12);
+
+    const pilvi::pki::CertificatePtr plain(PEM_read_bio_X509(pilvi::pki::reading(pair.public_key).get(), nullptr, nullptr, nullptr));
+    const pilvi::pki::Bio encrypted(BIO_new(BIO_s_mem()));
+    unsigned char word[] = "word";
+    REQUIRE(PEM_ASN1_write_bio(reinterpret_cast<i2d_of_void*>(&i2d_X509), PEM_STRING_X509, encrypted.get(), plain.get(), EVP_aes_128_cbc(), word, 4,
+                               nullptr, nullptr) == 1);
+    // A user's pass phrase is nobody's business here, and nobody is asked for it.
+    CHECK(pilvi::testing::unattended("word\n", [&] { return !x509_fingerprint(pilvi::pki::written(encrypted.get())); }));
 
     CHECK_THROWS_AS(generate_x509(std::string(65, 'u')), pilvi::Error);
     CHECK_FALSE(x509_fingerprint("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"));

@@ -1,7 +1,10 @@
 #include <doctest/doctest.h>
+#include <openssl/pem.h>
 
 #include "base/error.h"
+#include "pki/openssl.h"
 #include "pki/pki.h"
+#include "support/unattended.h"
 
 using namespace pilvi;
 
@@ -46,6 +49,25 @@ TEST_CASE("keys: written and read, signatures, requests") {
         CHECK_THROWS_AS(pki::Certificate::from_pem(text), Error);
         CHECK(pki::Certificate::all(text).empty());
     }
+}
+
+TEST_CASE("nobody is asked for the pass phrase of what is encrypted") {
+    const pki::Key key = pki::Key::generate();
+    const pki::RequestPtr plain(PEM_read_bio_X509_REQ(pki::reading(pki::make_request(key)).get(), nullptr, nullptr, nullptr));
+    const pki::Bio bio(BIO_new(BIO_s_mem()));
+    unsigned char word[] = "word";
+    REQUIRE(PEM_ASN1_write_bio(reinterpret_cast<i2d_of_void*>(&i2d_X509_REQ), PEM_STRING_X509_REQ, bio.get(), plain.get(), EVP_aes_128_cbc(), word, 4,
+                               nullptr, nullptr) == 1);
+    const std::string encrypted = pki::written(bio.get());
+    REQUIRE(encrypted.find("ENCRYPTED") != std::string::npos);
+    CHECK(pilvi::testing::unattended("word\n", [&] {
+        try {
+            (void)pki::key_of_request(encrypted);
+            return false;
+        } catch (const Error& error) {
+            return error.code() == Errc::bad_request;
+        }
+    }));
 }
 
 TEST_CASE("certificates say whom they are of, and until when") {
