@@ -23,6 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::size_t header_limit = 65536;
 constexpr std::size_t buffer_size = 65536;
+constexpr int interim_most = 16;  // answers 1xx before the final one
 
 struct Url {
     bool tls = false;
@@ -266,7 +267,7 @@ private:
             input_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(m.bytes, 0)));
             if (m.bytes > 0) {
                 answered_ = true;
-                moved();
+                if (parser_.head_done()) moved();  // a head has its time as a whole, interim answers included
                 return true;
             }
             if (m.want == Want::nothing) return false;
@@ -275,7 +276,7 @@ private:
     }
 
     void receive_head() {
-        while (true) {
+        for (int interim = 0; interim <= interim_most; ++interim) {
             parser_.reset();
             if (request_.method == "HEAD") parser_.no_body();
             while (!parser_.head_done()) {
@@ -289,6 +290,7 @@ private:
             stuck_ = false;
             if (parser_.status >= 200 || parser_.status == 101) return;  // 100 Continue, 103 Early Hints: the answer follows
         }
+        throw Error(Errc::bad_gateway, request_.url + ": there are more than " + std::to_string(interim_most) + " interim answers");
     }
 
     std::size_t put(std::string_view bytes) {

@@ -3,13 +3,13 @@
 using namespace test;
 
 namespace {
-// Answers every connection with the next of `answers` after one request head, then closes it.
+// Answers every connection with the next of `answers` after one request head, then closes it. With a `pace` the bytes come one by one.
 struct Script {
     UniqueFd fd{::socket(AF_INET, SOCK_STREAM, 0)};
     int port = 0;
     std::atomic<int> connections{0}, closed{0};
     std::thread thread;
-    Script(std::vector<std::vector<std::string>> answers, bool last_is_silent = false) {
+    Script(std::vector<std::vector<std::string>> answers, bool last_is_silent = false, std::chrono::milliseconds pace = 0ms) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -18,14 +18,17 @@ struct Script {
         REQUIRE(::listen(fd.get(), 5) == 0);
         ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
         port = ntohs(address.sin_port);
-        thread = std::thread([this, answers = std::move(answers), last_is_silent] {
+        thread = std::thread([this, answers = std::move(answers), last_is_silent, pace] {
             for (const auto& connection : answers) {
                 UniqueFd peer(::accept(fd.get(), nullptr, nullptr));
                 ++connections;
                 for (const std::string& answer : connection) {
                     char buffer[4096];
                     if (::recv(peer.get(), buffer, sizeof buffer, 0) <= 0) break;
-                    ::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+                    if (pace == 0ms) ::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
+                    else
+                        for (std::size_t at = 0; at < answer.size() && ::send(peer.get(), &answer[at], 1, MSG_NOSIGNAL) == 1; ++at)
+                            std::this_thread::sleep_for(pace);
                 }
                 if (last_is_silent) std::this_thread::sleep_for(2s);
                 peer.reset();
@@ -90,6 +93,24 @@ TEST_CASE("answers of every kind") {
     CHECK(client.send({.url = script.url()}).body == "until the end");
     CHECK(client.send({.url = script.url()}).status == 204);
     for (int i = 0; i < 3; ++i) CHECK(code_of([&] { client.send({.url = script.url()}); }) == Errc::bad_gateway);
+}
+
+TEST_CASE("an answer that never begins is given up, whatever comes before it") {
+    http::ClientOptions options;
+    options.timeout = 200ms;
+    http::Client client(options);
+    std::string interim;
+    for (int i = 0; i < 1000; ++i) interim += "HTTP/1.1 100 Continue\r\n\r\n";
+    Script endless({{interim + ok}});
+    CHECK(code_of([&] { client.send({.url = endless.url()}); }) == Errc::bad_gateway);
+    // A stream has its time anew with every piece of the body, not with every byte of the head.
+    Script trickling({{"HTTP/1.1 200 OK\r\nX: " + std::string(50'000, 'x') + "\r\n\r\n"}}, false, 20ms);
+    CHECK(code_of([&] { client.send({.url = trickling.url(), .sink = [](std::string_view) {}}); }) == Errc::timeout);
+    Script streaming({{"HTTP/1.1 200 OK\r\n\r\n" + std::string(30, 'x')}}, false, 10ms);
+    options.timeout = 1s;
+    std::string got;
+    http::Client(options).send({.url = streaming.url(), .sink = [&](std::string_view bytes) { got += bytes; }});
+    CHECK(got == std::string(30, 'x'));
 }
 
 TEST_CASE("errors name their kind") {
