@@ -157,6 +157,13 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return value && *value >= 0 ? std::optional(static_cast<std::uint64_t>(*value)) : std::nullopt;
 }
 
+// Of a 206: "bytes FIRST-LAST/SIZE".
+std::optional<std::uint64_t> range_start(const http::Headers& headers) {
+    const std::string_view range = headers.get("Content-Range");
+    const std::size_t dash = range.find('-');
+    return range.starts_with("bytes ") && dash != range.npos ? number(range.substr(6, dash - 6)) : std::nullopt;
+}
+
 void require_success(const http::Response& response) {
     if (response.status == 404 || response.status == 410)
         throw Error(Errc::not_found, "The image data is not there: status " + std::to_string(response.status));
@@ -170,7 +177,11 @@ void Fetcher::get(const std::string& url, const std::function<void(std::string_v
     request.headers.set("Accept-Encoding", "identity");
     if (offset > 0) request.headers.set("Range", "bytes=" + std::to_string(offset) + "-");
     std::uint64_t skip = 0;
-    request.on_head = [&](int status, const http::Headers&) { skip = status == 206 ? 0 : offset; };
+    request.on_head = [&](int status, const http::Headers& headers) {
+        if (status == 206 && (offset == 0 || range_start(headers) != offset))
+            throw Error(Errc::bad_gateway, "The server of the image data answered another range than was asked for");
+        skip = status == 206 ? 0 : offset;
+    };
     request.sink = [&](std::string_view bytes) {
         const std::size_t dropped = static_cast<std::size_t>(std::min<std::uint64_t>(skip, bytes.size()));
         skip -= dropped;

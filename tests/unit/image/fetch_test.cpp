@@ -129,6 +129,26 @@ TEST_CASE("redirects: followed a few times, each checked as if it came first") {
     CHECK(inside.handler.handled == 0);
 }
 
+TEST_CASE("a range that was not asked for is not taken for the one that was") {
+    Running s;
+    std::string_view range;
+    s.handler.fn = [&](http::Request&) {
+        http::Response part{.status = 206, .body = "0123456789"};
+        if (!range.empty()) part.headers.set("Content-Range", range);
+        return part;
+    };
+    const Fetcher fetcher{local_rules(s.port)};
+    range = "bytes 5-14/15";
+    CHECK(fetched(fetcher, s.url("/"), 5) == "0123456789");
+    CHECK(failure([&] { fetched(fetcher, s.url("/"), 4); }) == Errc::bad_gateway);
+    CHECK(failure([&] { fetched(fetcher, s.url("/")); }) == Errc::bad_gateway);
+    for (const std::string_view lie : {"", "bytes 0-9/10", "bytes */15", "bytes x", "5-14/15", "bytes -5/10"}) {
+        CAPTURE(lie);
+        range = lie;
+        CHECK(failure([&] { fetched(fetcher, s.url("/"), 5); }) == Errc::bad_gateway);
+    }
+}
+
 TEST_CASE("the read-only store: sizes, offsets with and without a server's ranges, what is missing, and what is cut short") {
     Running s;
     std::string content(5'000'000, 0);
