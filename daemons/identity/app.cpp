@@ -62,9 +62,8 @@ constexpr Setting table[] = {
     {"federation.trusted_dashboards", SettingKind::list, "", "URLs that web single sign-on may send a token to, as they are in ?origin=."},
     {"ldap.domains", SettingKind::text, "/etc/pilvi/identity.d/domains",
      "Directory of files NAME.toml, each the directory server of the domain NAME; pilvi-identity ldap-defaults prints what they may say."},
-    {"policy.file", SettingKind::text, "",
-     "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
-    {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
+    policy_settings[0],
+    policy_settings[1],
 };
 
 constexpr api::PolicyRule rules[] = {

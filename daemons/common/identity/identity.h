@@ -127,14 +127,16 @@ constexpr std::array<Setting, N + 7> with_identity_settings(std::string_view use
     for (std::size_t i = 0; i < N; ++i) out[i + 7] = own[i];
     return out;
 }
-// The same for a daemon that serves a public API, with policy.file and .enforce_scope too.
+// Of a daemon that serves a public API.
+inline constexpr Setting policy_settings[] = {
+    {"policy.file", SettingKind::text, "",
+     "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
+    {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
+};
+// The settings of with_identity_settings and policy_settings before the daemon's own.
 template <std::size_t N>
 constexpr std::array<Setting, N + 9> with_api_settings(std::string_view username, const Setting (&own)[N]) {
-    Setting more[N + 2] = {
-        {"policy.file", SettingKind::text, "",
-         "policy.yaml with rules that replace the defaults; where it is empty, /etc/pilvi/NAME/policy.yaml is read if it is there."},
-        {"policy.enforce_scope", SettingKind::boolean, "true", "Whether an operation refuses tokens of a scope that it is not for."},
-    };
+    Setting more[N + 2] = {policy_settings[0], policy_settings[1]};
     for (std::size_t i = 0; i < N; ++i) more[i + 2] = own[i];
     return with_identity_settings(username, more);
 }
