@@ -83,6 +83,7 @@ constexpr api::PolicyRule rules[] = {
     {"identity:list_role_assignments_for_tree",
      "rule:admin_required or (role:reader and system_scope:all) or (role:reader and domain_id:%(target.domain_id)s)"},
     {"identity:revoke_token", "rule:admin_required or rule:token_subject"},
+    {"identity:check_implied_role", "rule:admin_required or (role:reader and system_scope:all)"},
 };
 
 }  // namespace

@@ -42,13 +42,17 @@ json::object policy_target(Call& call, Tx& tx, const Resource& resource, const j
     return target;
 }
 
+std::string_view rule_of(const Call& call, const Resource& resource, const Operation& operation, const json::object& row) {
+    return !operation.other_policy.empty() && resource.hooks.is_other(call, row) ? operation.other_policy : operation.policy;
+}
+
 // The row of the path; where there is none, those whom the rule refuses anyway need not learn it (Resource::hides).
 json::object load_item(Call& call, Tx& tx, const Resource& resource, const Operation& operation) {
     try {
         return load(call, tx, resource, call.arg("id"));
     } catch (const Error& error) {
         if (error.code() == Errc::not_found && (resource.hides & bit(operation.verb)) != 0)
-            call.enforce(operation.policy, {{"target", json::object()}});
+            call.enforce(operation.policy, {{"target", json::object()}});  // of what kind it would be is not known
         throw;
     }
 }
@@ -72,7 +76,7 @@ json::object viewed(Call& call, Tx& tx, const Resource& resource, json::object r
 }
 
 Reply run_list(Call& call, const Resource& resource, const Operation& operation) {
-    call.enforce(operation.policy);
+    call.enforce(rule_of(call, resource, operation, {}));
     return call.store().read([&](Tx& tx) -> Reply {
         const Select select = build_select(call, tx, resource);
         return list_reply(call, tx, resource, select, tx.query(select.text(select_columns(resource), resource.table), select.parameters));
@@ -83,9 +87,10 @@ Reply run_show(Call& call, const Resource& resource, const Operation& operation)
     return call.store().read([&](Tx& tx) -> Reply {
         json::object row = load_item(call, tx, resource, operation);
         const json::object target = policy_target(call, tx, resource, row);
-        if (!call.allowed(operation.policy, target) && call.service.style().dialect == Dialect::network)
+        const std::string_view rule = rule_of(call, resource, operation, row);
+        if (!call.allowed(rule, target) && call.service.style().dialect == Dialect::network)
             throw not_found(call.service.style().dialect, resource, call.arg("id"));
-        call.enforce(operation.policy, target);
+        call.enforce(rule, target);
         return wrap(call, resource, viewed(call, tx, resource, std::move(row)));
     });
 }
@@ -124,8 +129,9 @@ Reply run_create(Call& call, const Resource& resource, const Operation& operatio
         const auto create_one = [&](json::object wanted, const json::value* bulk_item) {
             json::object row = new_row(call, resource, std::move(wanted));
             const json::object target = policy_target(call, tx, resource, row);
-            call.enforce(operation.policy, target);
-            check_writes(call, resource, sent_object(call, resource, bulk_item), target, operation.policy);
+            const std::string_view rule = rule_of(call, resource, operation, row);
+            call.enforce(rule, target);
+            check_writes(call, resource, sent_object(call, resource, bulk_item), target, rule);
             return viewed(call, tx, resource, insert_row(call, tx, resource, std::move(row)));
         };
         if (!bulk) return wrap(call, resource, create_one(call.body, nullptr));
@@ -154,8 +160,9 @@ Reply run_update(Call& call, const Resource& resource, const Operation& operatio
         const std::string& id = call.arg("id");
         const json::object before = load_item(call, tx, resource, operation);
         const json::object target = policy_target(call, tx, resource, before);
-        call.enforce(operation.policy, target);
-        check_writes(call, resource, call.body, target, operation.policy);
+        const std::string_view rule = rule_of(call, resource, operation, before);
+        call.enforce(rule, target);
+        check_writes(call, resource, call.body, target, rule);
         check_revision(call, resource, before);
         json::object row = before;
         for (const auto& member : call.body) row[member.key()] = member.value();
@@ -167,7 +174,7 @@ Reply run_update(Call& call, const Resource& resource, const Operation& operatio
 Reply run_remove(Call& call, const Resource& resource, const Operation& operation) {
     return call.store().write([&](Tx& tx) -> Reply {
         const json::object row = load_item(call, tx, resource, operation);
-        call.enforce(operation.policy, policy_target(call, tx, resource, row));
+        call.enforce(rule_of(call, resource, operation, row), policy_target(call, tx, resource, row));
         check_revision(call, resource, row);
         remove_row(call, tx, resource, row);
         return {};
@@ -277,7 +284,7 @@ void enforce_operation(Call& call, const Resource& resource, const Operation& op
                 return;  // the caller may, whatever it is: what is wrong with the body comes first
             }
         }
-        call.enforce(operation.policy, policy_target(call, tx, resource, row));
+        call.enforce(rule_of(call, resource, operation, row), policy_target(call, tx, resource, row));
     });
 }
 

@@ -130,7 +130,8 @@ std::vector<DeclaredOperation> declared_operations(const ServiceSpec& spec) {
     for (const Resource* resource : spec.resources)
         for (const Operation& operation : resource->operations) {
             const auto endpoint = endpoint_of(spec.style, *resource, operation);
-            out.push_back({std::string(endpoint->route.method), endpoint->path, std::string(operation.policy)});
+            for (const std::string_view rule : {operation.policy, operation.other_policy})
+                if (!rule.empty()) out.push_back({std::string(endpoint->route.method), endpoint->path, std::string(rule)});
         }
     for (const auto& routes : spec.routes)
         for (const Route& route : routes) {

@@ -63,6 +63,8 @@ struct Operation {
     int status = 0;                // 0: 200, 201 for create, 204 for remove
     std::string_view method = {};  // default: GET/GET/POST/PUT/DELETE; update may be "PATCH"; create may be "PUT": at path + "/{id}", that is the id
     unsigned scopes = any_scope;   // of tokens (Scopes), narrower than the resource's
+    // The rule, with the same default check, of rows that Hooks::is_other tells from the rest (identity: roles of a domain).
+    std::string_view other_policy = {};
 };
 
 struct Resource;
@@ -87,6 +89,8 @@ struct Hooks {
     std::string (*filter)(const Call&, std::string_view name, const std::vector<std::string>& values, Values& parameters) = nullptr;
     // The target for policy checks beyond the row itself (e.g. the owner of the parent object). Adds members.
     void (*target)(Call&, Tx&, const json::object& row, json::object& target) = nullptr;
+    // Whether Operation::other_policy decides. For a list the row is empty.
+    bool (*is_other)(const Call&, const json::object& row) = nullptr;
 };
 
 struct Resource {
@@ -121,6 +125,8 @@ consteval bool sound(const Resource& r) {
     if (r.fields.empty() || r.operations.empty()) throw "a resource needs fields and operations";
     for (const Operation& o : r.operations)
         if (o.policy.empty() || o.check.empty()) throw "an operation without a policy";
+    for (const Operation& o : r.operations)
+        if (!o.other_policy.empty() && !r.hooks.is_other) throw "a rule that nothing chooses";
     for (std::size_t i = 0; i < r.fields.size(); ++i) {
         const Field& f = r.fields[i];
         for (const std::string_view name : {f.name, f.alias})

@@ -84,10 +84,12 @@ Policy default_policy(const ServiceSpec& spec) {
     Policy policy;
     for (const auto& rules : spec.rules) policy.add(rules);
     for (const Resource* resource : spec.resources)
-        for (const Operation& operation : resource->operations) {
-            policy.add(operation.policy, operation.check);
-            policy.limit_scope(operation.policy, operation.scopes & resource->scopes);
-        }
+        for (const Operation& operation : resource->operations)
+            for (const std::string_view name : {operation.policy, operation.other_policy}) {
+                if (name.empty()) continue;
+                policy.add(name, operation.check);
+                policy.limit_scope(name, operation.scopes & resource->scopes);
+            }
     for (const auto& routes : spec.routes)
         for (const Route& route : routes) {
             if (!route.policy.empty()) {
@@ -141,10 +143,12 @@ Context Service::Impl::authenticate(std::string_view service_type, const http::R
     }
     if (token.empty() || request.headers.count("X-Auth-Token") > 1) throw Error(Errc::unauthenticated, unauthenticated_text());
     bool service_call = false, allow_expired = false;
+    std::vector<std::string> service_roles;
     if (const std::string_view second = request.headers.get("X-Service-Token"); !second.empty()) {
         const auto other = authenticator.authenticate(second);
         allow_expired = other && other->has_role("service");
         service_call = allow_expired || (other && other->is_admin);
+        if (other) service_roles = other->roles;
     }
     auto context = authenticator.authenticate(token, allow_expired);
     if (!context || (context->access_rules && !service_call && !may(*context->access_rules, service_type, request)))
@@ -153,6 +157,7 @@ Context Service::Impl::authenticate(std::string_view service_type, const http::R
     context->global_request_id = global_id(request.headers);
     context->token = std::string(token);
     context->service_call = service_call;
+    context->service_roles = std::move(service_roles);
     return std::move(*context);
 }
 

@@ -43,7 +43,8 @@ struct Context {
     std::shared_ptr<const std::vector<AccessRule>> access_rules = nullptr;
     // Of a node that came with its certificate instead of a token: what it may do is api/node_access.h's.
     std::shared_ptr<const http::PeerIdentity> node = nullptr;
-    bool service_call = false;  // a valid X-Service-Token with role "service" came along
+    bool service_call = false;                    // a valid X-Service-Token with role "service" came along
+    std::vector<std::string> service_roles = {};  // of the X-Service-Token's user
     bool has_role(std::string_view role) const;
 };
 

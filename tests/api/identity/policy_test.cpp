@@ -130,6 +130,56 @@ TEST_CASE("a token of a domain reaches only what is for domains, whatever its ro
     f.cases.matrix(renamed);
 }
 
+TEST_CASE("roles of a domain have rules of their own") {
+    IdentityFixture f;
+    const Case role{.method = "POST",
+                    .path = "/v3/roles",
+                    .token = "${admin_token}",
+                    .body = R"({"role": {"name": "local", "domain_id": "default"}})",
+                    .status = 201,
+                    .save = {{"local_role", "role.id"}}};
+    f.cases.run(role);
+    const std::string path = "/v3/roles/${local_role}", change = R"({"role": {"description": "x"}})";
+    const Cases::Row before[] = {
+        {"GET", path, "", "admin:200 system:200 member:403"},
+        {"GET", "/v3/roles?domain_id=default", "", "admin:200 system:200 member:403"},
+        {"POST", "/v3/roles", R"({"role": {"name": "x", "domain_id": "default"}})", "member:403"},
+        {"PATCH", path, change, "admin:200 member:403"},
+        {"DELETE", path, "", "member:403"},
+    };
+    f.cases.matrix(before);
+    // Only theirs is opened, and only theirs is closed.
+    for (const char* name : {"get_domain_role", "create_domain_role", "update_domain_role", "delete_domain_role"})
+        f.service.policy().add("identity:" + std::string(name), "role:member");
+    f.service.policy().add("identity:list_domain_roles", "role:member and not role:admin");
+    const Cases::Row after[] = {
+        {"GET", path, "", "member:200 reader:403"},
+        {"GET", "/v3/roles/${member_role}", "", "member:403 admin:200"},
+        {"GET", "/v3/roles/nowhere", "", "member:404 admin:404"},
+        {"GET", "/v3/roles", "", "member:403 admin:200"},
+        {"GET", "/v3/roles?domain_id=", "", "member:403 admin:200"},
+        {"GET", "/v3/roles?domain_id=default", "", "member:200 reader:403"},
+        {"POST", "/v3/roles", R"({"role": {"name": "second", "domain_id": "default"}})", "reader:403 member:201"},
+        {"POST", "/v3/roles", R"({"role": {"name": "second"}})", "member:403"},
+        {"POST", "/v3/roles", R"({"role": {"name": 1, "domain_id": "default"}})", "reader:403 member:400"},
+        {"PATCH", path, change, "reader:403 member:200"},
+        {"PATCH", "/v3/roles/${reader_role}", change, "member:403"},
+        {"DELETE", "/v3/roles/${reader_role}", "", "member:403"},
+        {"DELETE", path, "", "reader:403 member:204"},
+    };
+    f.cases.matrix(after);
+}
+
+TEST_CASE("HEAD of an implied role has a rule of its own beside the one of GET") {
+    IdentityFixture f;
+    const std::string path = "/v3/roles/${member_role}/implies/${reader_role}";
+    const Cases::Row before[] = {{"HEAD", path, "", "admin:204 member:403"}, {"GET", path, "", "admin:200 member:403"}};
+    f.cases.matrix(before);
+    f.service.policy().add("identity:check_implied_role", "!");
+    const Cases::Row after[] = {{"HEAD", path, "", "admin:403"}, {"GET", path, "", "admin:200"}};
+    f.cases.matrix(after);
+}
+
 TEST_CASE("who may not, does not learn what is wrong with a body") {
     IdentityFixture f;
     const Cases::Row rows[] = {
