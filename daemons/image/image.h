@@ -14,6 +14,7 @@ namespace pilvi::image {
 class Cache;
 class Importer;
 class LimitSource;
+class PropertyRules;
 class Worker;
 
 struct App {
@@ -27,6 +28,7 @@ struct App {
     ImageStore* staging = nullptr;                                    // data on its way to an import
     Importer* importer = nullptr;                                     // with staging: imports work
     Cache* cache = nullptr;                                           // nullptr: there is none
+    const PropertyRules* protection = nullptr;                        // nullptr: properties are not protected
 };
 
 extern const std::span<const Setting> settings;

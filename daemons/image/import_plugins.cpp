@@ -111,11 +111,7 @@ void Importer::inject(const ImportJob& job) {
     if (options_.inject.empty()) return;
     store_.write([&](Tx& tx) {
         if (!tx.one("SELECT 1 FROM images WHERE id = ?", {job.image_id})) return;
-        for (const auto& [name, value] : options_.inject)
-            tx.exec(
-                "INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?) ON CONFLICT (image_id, name) DO UPDATE SET value = "
-                "excluded.value",
-                {job.image_id, name, value});
+        set_properties(tx, job.image_id, {options_.inject.begin(), options_.inject.end()});
     });
 }
 

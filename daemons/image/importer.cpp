@@ -11,6 +11,7 @@
 #include "ingest.h"
 #include "journal.h"
 #include "locations.h"
+#include "resources/data.h"
 #include "resources/tasks.h"
 #include "log/log.h"
 
@@ -47,12 +48,17 @@ void change_store_list(Tx& tx, const std::string& image_id, std::string_view key
         else names.erase(name);
     }
     const std::string value = join({names.begin(), names.end()}, ",");
-    tx.exec("INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?) ON CONFLICT (image_id, name) DO UPDATE SET value = excluded.value",
-            {image_id, key, value});
+    set_properties(tx, image_id, {{std::string(key), value}});
 }
 
 Importer::Importer(Store& store, const App& app, FetchRules rules, CommandRunner& runner, ImportOptions options)
-    : store_(store), app_(app), fetcher_(std::move(rules)), runner_(runner), options_(std::move(options)), cancel_fd_(::eventfd(0, EFD_CLOEXEC)) {
+    : store_(store),
+      app_(app),
+      fetcher_(rules),
+      remote_(options.identity_url, rules.ca_file, options.copied),
+      runner_(runner),
+      options_(std::move(options)),
+      cancel_fd_(::eventfd(0, EFD_CLOEXEC)) {
     for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { work(); });
 }
 
@@ -119,9 +125,9 @@ void Importer::import(const ImportJob& job, Download& download) {
                1;
     });
     if (!started) throw Error(Errc::conflict, "The task has ended before it began");
-    Opened data;
+    Imported imported;
     try {
-        data = prepare(job, download);
+        imported = prepare(job, download);
     } catch (const Error&) {  // no store gets it
         store_.write([&](Tx& tx) {
             if (tx.one("SELECT 1 FROM images WHERE id = ?", {job.image_id})) change_store_list(tx, job.image_id, failed_key, job.stores, true);
@@ -131,23 +137,47 @@ void Importer::import(const ImportJob& job, Download& download) {
     std::size_t succeeded = 0;
     for (std::size_t i = 0; i < job.stores.size(); ++i) {
         const bool last = i + 1 == job.stores.size();
-        succeeded += copy_to_store(job, data, job.stores[i], job.method != "copy-image" && (!job.all_must_succeed || last));
+        succeeded += copy_to_store(job, imported, job.stores[i], job.method != "copy-image" && (!job.all_must_succeed || last));
     }
     if (succeeded == 0) throw Error(Errc::unavailable, "None of the uploads finished!");
 }
 
 // What goes into the stores.
-Opened Importer::prepare(const ImportJob& job, Download& download) {
+Imported Importer::prepare(const ImportJob& job, Download& download) {
     if (job.method == "copy-image") {
         const auto image = store_.read([&](Tx& tx) { return find_image(tx, job.image_id); });
         auto data = image ? open_data(app_, *image) : std::nullopt;
         if (!data) throw Error(Errc::not_found, "There is no data to copy");
-        return std::move(*data);
+        return {.data = std::move(*data), .location = {}, .disk_format = {}, .container_format = {}};
     }
-    Imported imported = job.method == "web-download" ? fetch_to_staging(job, download) : staged(job);
+    const auto web = [&](const Sink& sink) { fetcher_.get(job.uri, sink, 0, cancel_fd_); };
+    Imported imported = job.method == "web-download"      ? fetch_to_staging(job, download, web)
+                        : job.method == "glance-download" ? fetch_remote(job, download)
+                                                          : staged(job);
     check_contents(imported);
     run_plugins(job, imported);
-    return std::move(imported.data);
+    return imported;
+}
+
+// The formats are the remote image's; they and its properties become this one's with its data.
+Imported Importer::fetch_remote(const ImportJob& job, Download& download) {
+    const std::string endpoint = remote_.endpoint(job.remote);
+    RemoteMetadata metadata = remote_.metadata(endpoint, job.remote);
+    std::uint64_t got = 0;
+    Imported imported = fetch_to_staging(job, download, [&](const Sink& sink) {
+        const auto counted = [&](std::string_view bytes) {
+            got += bytes.size();
+            sink(bytes);
+        };
+        remote_.data(endpoint, job.remote, counted, cancel_fd_);
+    });
+    if (got != metadata.size)
+        throw Error(Errc::bad_gateway, "Task " + job.task_id + " failed because downloaded data size " + std::to_string(got) +
+                                           " is different from expected " + std::to_string(metadata.size));
+    imported.disk_format = std::move(metadata.disk_format);
+    imported.container_format = std::move(metadata.container_format);
+    imported.properties = std::move(metadata.properties);
+    return imported;
 }
 
 Imported Importer::staged(const ImportJob& job) {
@@ -158,21 +188,18 @@ Imported Importer::staged(const ImportJob& job) {
     return {std::move(*data), location, image->disk_format.value_or(""), image->container_format.value_or("")};
 }
 
-Imported Importer::fetch_to_staging(const ImportJob& job, Download& download) {
+Imported Importer::fetch_to_staging(const ImportJob& job, Download& download, const std::function<void(const Sink&)>& source) {
     download = std::make_unique<Intake>(store_, app_, std::string(staging_area), job.image_id, "");
     store_.write([&](Tx& tx) { download->announce(tx); });
     Upload& upload = download->upload();
     std::uint64_t got = 0;
-    fetcher_.get(
-        job.uri,
-        [&](std::string_view bytes) {
-            if (got + bytes.size() > app_.size_cap)
-                throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(app_.size_cap) + " bytes");
-            upload.append(bytes.data(), bytes.size());
-            if (got / tell_every != (got + bytes.size()) / tell_every) progress(job, got);
-            got += bytes.size();
-        },
-        0, cancel_fd_);
+    source([&](std::string_view bytes) {
+        if (got + bytes.size() > app_.size_cap)
+            throw Error(Errc::too_large, "The incoming image is too large: more than " + std::to_string(app_.size_cap) + " bytes");
+        upload.append(bytes.data(), bytes.size());
+        if (got / tell_every != (got + bytes.size()) / tell_every) progress(job, got);
+        got += bytes.size();
+    });
     download->commit();
     return staged(job);
 }
@@ -182,13 +209,21 @@ void Importer::check_contents(const Imported& imported) {
     if (!why.empty()) throw Error(Errc::unsupported_media, why);
 }
 
+namespace {
+void take_over(Tx& tx, const std::string& image_id, const Imported& imported) {
+    tx.exec("UPDATE images SET disk_format = ?, container_format = ? WHERE id = ?", {imported.disk_format, imported.container_format, image_id});
+    set_properties(tx, image_id, *imported.properties);
+    check_limits(*find_image(tx, image_id));
+}
+}  // namespace
+
 // True where the data is in the store. Where not all must succeed, a failure is noted on the image instead of thrown.
-bool Importer::copy_to_store(const ImportJob& job, const Opened& data, const std::string& name, bool activate) {
+bool Importer::copy_to_store(const ImportJob& job, const Imported& imported, const std::string& name, bool activate) {
     const NamedStore* named = app_.stores.find(name);
     try {
         Intake intake(store_, app_, named->name, job.image_id, "");
         store_.write([&](Tx& tx) { intake.announce(tx); });
-        OpenedReader reader(data, [&](std::uint64_t bytes) { progress(job, bytes); });
+        OpenedReader reader(imported.data, [&](std::uint64_t bytes) { progress(job, bytes); });
         const Ingested got = ingest(reader, intake.upload(), app_.size_cap);
         std::optional<std::int64_t> virtual_size;
         if (const auto found = app_.inspect(intake.upload()).virtual_size; found && *found <= std::uint64_t{1} << 62)
@@ -208,6 +243,7 @@ bool Importer::copy_to_store(const ImportJob& job, const Opened& data, const std
                     "= ? WHERE id = ?",
                     {static_cast<std::int64_t>(got.size), virtual_size, got.md5, got.sha512, now_micros(), activate ? "active" : "importing",
                      job.image_id});
+            if (activate && imported.properties) take_over(tx, job.image_id, imported);
             change_store_list(tx, job.image_id, importing_key, {name}, false);
             if (!intake.settle(tx)) throw Error(Errc::gone, "The import was taken for lost");
             return true;

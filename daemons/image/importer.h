@@ -3,7 +3,9 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "fetch.h"
 #include "image.h"
 #include "model.h"
+#include "remote.h"
 
 namespace pilvi::image {
 
@@ -24,6 +27,9 @@ struct ImportOptions {
     std::string convert;      // disk format that imported images get; "": as they come
     std::vector<std::pair<std::string, std::string>> inject;
     std::vector<std::string> inject_ignored_roles = {"admin"};
+    std::vector<std::string> copied = {"hw_", "trait:", "os_distro", "os_secure_boot",
+                                       "os_type"};  // glance-download: what such properties begin with
+    std::string identity_url;                       // where glance-download finds other regions
 };
 
 // The settings under import.; throws Error(bad_request) naming the one that is wrong.
@@ -34,6 +40,7 @@ struct ImportJob {
     std::vector<std::string> stores;
     bool all_must_succeed = true;
     std::vector<std::string> roles;  // of the caller
+    RemoteImage remote = {};         // glance-download
 };
 
 // Data that an import works on. Plugins may put other data and other formats in its place.
@@ -41,6 +48,7 @@ struct Imported {
     Opened data;
     std::string location;  // in the staging area
     std::string disk_format, container_format;
+    std::optional<std::map<std::string, std::string>> properties = {};  // that the image gets with its data, and these formats, where they came along
 };
 
 class Importer {
@@ -61,15 +69,17 @@ private:
     // Downloads for the import, which live as long as it.
     using Download = std::unique_ptr<Intake>;
     void import(const ImportJob& job, Download& download);
-    Opened prepare(const ImportJob& job, Download& download);
-    Imported fetch_to_staging(const ImportJob& job, Download& download);
+    Imported prepare(const ImportJob& job, Download& download);
+    // `source` puts the bytes into the sink that it is given.
+    Imported fetch_to_staging(const ImportJob& job, Download& download, const std::function<void(const Sink&)>& source);
+    Imported fetch_remote(const ImportJob& job, Download& download);
     Imported staged(const ImportJob& job);
     void check_contents(const Imported& imported);
     void run_plugins(const ImportJob& job, Imported& imported);
     void decompress(const ImportJob& job, Imported& imported);
     void convert(const ImportJob& job, Imported& imported);
     void inject(const ImportJob& job);
-    bool copy_to_store(const ImportJob& job, const Opened& data, const std::string& name, bool activate);
+    bool copy_to_store(const ImportJob& job, const Imported& imported, const std::string& name, bool activate);
     void finish(const ImportJob& job);
     void fail(const ImportJob& job, const std::string& why);
     void progress(const ImportJob& job, std::uint64_t bytes);
@@ -77,6 +87,7 @@ private:
     Store& store_;
     const App& app_;
     Fetcher fetcher_;
+    RemoteGlance remote_;
     CommandRunner& runner_;
     ImportOptions options_;
     std::mutex mutex_;

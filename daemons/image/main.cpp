@@ -10,6 +10,7 @@
 #include "importer.h"
 #include "inspector.h"
 #include "pilvi_image_schema.h"
+#include "protection.h"
 #include "quotas.h"
 #include "recover.h"
 #include "service/service.h"
@@ -35,12 +36,14 @@ int main(int argc, char** argv) {
     const DaemonSpec spec{
         .name = "image", .description = "Pilvi's Image service (Glance API v2).", .settings = image::settings, .check = [](const Config& config) {
             policy.check(config);
+            image::configured_protection(config);
         }};
     const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
         const auto store = Store::open(config.text("database.url"), image::migrations());
         const image::Stores stores = image::configured_stores(config);
         const auto staging = image::configured_staging(config);
+        const auto protection = image::configured_protection(config);
         Session session(session_options(config));
         TokenValidator validator(session, config.text("identity.url"));
         const image::JailedInspector inspector(image::inspector_beside_this_program());
@@ -57,7 +60,8 @@ int main(int argc, char** argv) {
                        .show_direct_url = config.boolean("store.show_direct_url"),
                        .worker = &worker,
                        .limits = config.boolean("quota.enabled") ? &limits : nullptr,
-                       .staging = staging.get()};
+                       .staging = staging.get(),
+                       .protection = protection.get()};
         image::recover(*store, app);
         SystemCommandRunner runner;
         image::Importer importer(*store, app, image::fetch_rules(config), runner, image::import_options(config));
@@ -68,6 +72,7 @@ int main(int argc, char** argv) {
             app.cache = &cache.emplace(*store, app, directory, static_cast<std::uint64_t>(config.integer("cache.size")));
         const auto service = image::make_service(*store, validator, daemon.metrics(), app);
         api::configure_policy(*service, config, policy.daemon);
+        if (protection) image::check_protection(*protection, service->policy());
         daemon.serve(*service);
         daemon.run();
     };

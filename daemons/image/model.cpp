@@ -6,6 +6,7 @@
 #include "base/ids.h"
 #include "base/time.h"
 #include "image.h"
+#include "protection.h"
 
 namespace pilvi::image {
 namespace {
@@ -181,6 +182,13 @@ void save_image(Tx& tx, const Image& i) {
     write_details(tx, i);
 }
 
+void set_properties(Tx& tx, const std::string& image_id, const std::map<std::string, std::string>& properties) {
+    for (const auto& [name, value] : properties)
+        tx.exec(
+            "INSERT INTO image_properties (image_id, name, value) VALUES (?, ?, ?) ON CONFLICT (image_id, name) DO UPDATE SET value = excluded.value",
+            {image_id, name, value});
+}
+
 void refuse_signed(const Image& image) {
     for (const char* name : {"img_signature", "img_signature_hash_method", "img_signature_key_type", "img_signature_certificate_uuid"})
         if (!image.properties.contains(name)) return;
@@ -240,7 +248,8 @@ void add_locations(json::object& out, const api::Call& call, const Image& i) {
 json::object view(const api::Call& call, const Image& i, const json::storage_ptr& storage) {
     json::object out(storage);
     out.reserve(i.properties.size() + 24);
-    for (const auto& [name, value] : i.properties) out[name] = value;
+    for (const auto& [name, value] : i.properties)
+        if (may(call, name, PropertyRight::read)) out[name] = value;
     json::array tags(storage);
     for (const std::string& tag : i.tags) tags.emplace_back(tag);
     const std::string self = "/v2/images/" + i.id;

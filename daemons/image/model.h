@@ -51,6 +51,8 @@ void assign(Image& image, const std::string& name, const json::value& value);
 void insert_image(Tx& tx, const Image& image);
 // Writes attributes, properties and tags, and updated_at; the status is not touched: see move_status.
 void save_image(Tx& tx, const Image& image);
+// Adds properties, or gives them another value.
+void set_properties(Tx& tx, const std::string& image_id, const std::map<std::string, std::string>& properties);
 // status `from` -> `to` with updated_at; false where the image is gone or in another status.
 bool move_status(Tx& tx, std::string_view id, std::string_view from, std::string_view to);
 // `from` -> queued, without what its data was.

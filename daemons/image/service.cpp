@@ -43,13 +43,19 @@ constexpr auto all_settings = with_api_settings(
         {"quota.enabled", SettingKind::boolean, "false",
          "Hold projects to the registered limits image_size_total, image_stage_total, image_count_total, image_count_uploading."},
         {"import.methods", SettingKind::list, "glance-direct,web-download,copy-image",
-         "Ways of import that are offered, of glance-direct, web-download, copy-image."},
+         "Ways of import that are offered, of glance-direct, web-download, copy-image and, between regions of one identity service, "
+         "glance-download."},
+        {"import.copied_properties", SettingKind::list, "hw_,trait:,os_distro,os_secure_boot,os_type",
+         "glance-download: properties of the other image whose names begin so are taken over."},
         {"import.staging", SettingKind::text, "/var/lib/pilvi/image/staging", "Directory of data that waits for its import."},
         {"import.workers", SettingKind::integer, "2", "Imports at a time.", 1, 64},
         {"import.decompress", SettingKind::boolean, "false", "Unpack gzip of images whose container format is compressed."},
         {"import.convert", SettingKind::text, "", "Disk format that imported images are converted to: qcow2, raw or vmdk; empty for none."},
         {"import.inject", SettingKind::list, "", "Properties that imported images get, each NAME=VALUE."},
         {"import.inject_ignored_roles", SettingKind::list, "admin", "Imports by these roles get no such properties."},
+        {"property_protection.file", SettingKind::text, "",
+         "File that says who may use which properties of images, in Glance's form; empty for none."},
+        {"property_protection.format", SettingKind::text, "roles", "What that file names: roles, or rules of the policy (policies)."},
         {"cache.directory", SettingKind::text, "", "Directory of copies of images whose stores are far away; empty for no cache."},
         {"cache.size", SettingKind::integer, "10737418240", "Bytes of all copies.", 1},
         {"fetch.schemes", SettingKind::list, "http,https", "Schemes of URLs that are fetched for users: web-download and http stores."},
@@ -100,9 +106,11 @@ ImportOptions import_options(const Config& config) {
                           .decompress = config.boolean("import.decompress"),
                           .convert = config.text("import.convert"),
                           .inject = {},
-                          .inject_ignored_roles = config.list("import.inject_ignored_roles")};
+                          .inject_ignored_roles = config.list("import.inject_ignored_roles"),
+                          .copied = config.list("import.copied_properties"),
+                          .identity_url = config.text("identity.url")};
     for (const std::string& method : options.methods)
-        if (method != "glance-direct" && method != "web-download" && method != "copy-image")
+        if (method != "glance-direct" && method != "web-download" && method != "copy-image" && method != "glance-download")
             throw Error(Errc::bad_request, "import.methods: there is no method '" + method + "'");
     if (const std::string& to = options.convert; !to.empty() && to != "qcow2" && to != "raw" && to != "vmdk")
         throw Error(Errc::bad_request, "import.convert: nothing is converted to '" + to + "'");

@@ -97,6 +97,9 @@ private:
         const json::value* longest = schema.if_contains("maxLength");
         if (longest && value.is_string() && utf8_length(value.get_string()) > static_cast<std::uint64_t>(longest->as_int64()))
             return python_text(value) + " is too long";
+        const json::value* shortest = schema.if_contains("minLength");
+        if (shortest && value.is_string() && utf8_length(value.get_string()) < static_cast<std::uint64_t>(shortest->as_int64()))
+            return python_text(value) + " is too short";
         const json::value* least = schema.if_contains("minimum");
         if (least && value.is_number() && value.to_number<double>() < least->to_number<double>())
             return python_text(value) + " is less than the minimum of " + repr(*least);

@@ -83,8 +83,9 @@ void validate_text(std::string_view value, std::size_t longest, const json::valu
 const json::object& locations_schema() {
     static const json::object schema = parse_json(R"({"type": "array", "items": {"type": "object", "required": ["url", "metadata"], "properties": {
         "url": {"type": "string", "maxLength": 255}, "metadata": {"type": "object"},
-        "validation_data": {"type": "object", "additionalProperties": false, "required": ["os_hash_algo", "os_hash_value"], "properties": {
-            "checksum": {"type": "string", "maxLength": 32}, "os_hash_algo": {"type": "string", "maxLength": 64},
+        "validation_data": {"description": "What the image's properties become; once the image is active, they must say the same already",
+            "type": "object", "writeOnly": true, "additionalProperties": false, "required": ["os_hash_algo", "os_hash_value"], "properties": {
+            "checksum": {"type": "string", "minLength": 32, "maxLength": 32}, "os_hash_algo": {"type": "string", "maxLength": 64},
             "os_hash_value": {"type": "string", "maxLength": 128}}}}}})")
                                            .as_object();
     return schema;

@@ -11,6 +11,7 @@
 #include "journal.h"
 #include "locations.h"
 #include "model.h"
+#include "protection.h"
 #include "quotas.h"
 #include "resources/data.h"
 #include "rules.h"
@@ -62,19 +63,22 @@ bool is_attribute(const std::string& name) { return find_property(name) != nullp
 
 void apply(const Call& call, Image& image, const Change& change, const json::object& target) {
     const std::string& name = change.name;
+    const auto shown = [&](const std::string& property) { return image.properties.contains(property) && may(call, property, PropertyRight::read); };
     if (change.op == Change::Op::remove) {
         if (is_attribute(name)) throw Error(Errc::forbidden, "Property " + name + " may not be removed.");
-        if (image.properties.erase(name) == 0) throw Error(Errc::conflict, "Property " + name + " does not exist.");
+        if (!shown(name)) throw Error(Errc::conflict, "Property " + name + " does not exist.");
+        enforce_property(call, name, PropertyRight::remove);
+        image.properties.erase(name);
         return;
     }
-    if (change.op == Change::Op::replace && !is_attribute(name) && !image.properties.contains(name))
-        throw Error(Errc::conflict, "Property " + name + " does not exist.");
-    if (change.op == Change::Op::add && change.old_dialect && (is_attribute(name) || image.properties.contains(name)))
+    if (change.op == Change::Op::replace && !is_attribute(name) && !shown(name)) throw Error(Errc::conflict, "Property " + name + " does not exist.");
+    if (change.op == Change::Op::add && change.old_dialect && (is_attribute(name) || shown(name)))
         throw Error(Errc::conflict, "Property " + name + " already present.");
     if (name == "owner" && !call.who.is_admin) throw Error(Errc::forbidden, "Owner can't be updated by non admin.");
     if (name == "visibility") enforce_visibility(call, str(change.value.get_string()), target);
     if ((name == "disk_format" || name == "container_format") && image.status != "queued" && image.status != "importing")
         throw Error(Errc::forbidden, "Attribute " + name + " can be only replaced for a queued image.");
+    if (!is_attribute(name)) enforce_set(call, image.properties, name);
     assign(image, name, change.value);
 }
 
@@ -170,6 +174,7 @@ void create_image(Call& call, Image& image) {
     if (!call.allowed("add_image", target))
         throw Error(Errc::forbidden, "You are not permitted to create images owned by '" + image.owner.value_or("None") + "'.");
     enforce_visibility(call, image.visibility, target);
+    for (const auto& [name, value] : image.properties) enforce_property(call, name, PropertyRight::create);
     if (image.id.empty()) image.id = new_uuid();
     image.created_at = image.updated_at = now_micros();
     enforce_quota(call, Quota::count_total, 1);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "base/text.h"
 #include "base/time.h"
 #include "importer.h"
@@ -74,12 +75,27 @@ void check_state(const Image& image, const ImportJob& job) {
     const bool copy = job.method == "copy-image";
     if (image.status == "active" && !copy) refuse(Errc::conflict, "Image with status active cannot be target for import");
     if (image.status != "active" && copy) refuse(Errc::conflict, "Only images with status active can be targeted for copying");
-    if (image.status != "queued" && job.method == "web-download")
-        refuse(Errc::conflict, "Image needs to be in 'queued' state to use 'web-download' method");
+    if (image.status != "queued" && (job.method == "web-download" || job.method == "glance-download"))
+        refuse(Errc::conflict, "Image needs to be in 'queued' state to use '" + job.method + "' method");
     if ((image.status != "uploading" || !image.size) && job.method == "glance-direct")
         refuse(Errc::conflict, "Image needs to be staged before 'glance-direct' method can be used");
     if (!image.container_format) refuse(Errc::conflict, "'container_format' needs to be set before import");
     if (!image.disk_format) refuse(Errc::conflict, "'disk_format' needs to be set before import");
+}
+
+// glance-download: which image of which region; what the request leaves out is written into it, since the task shows it.
+void read_remote(Call& call, ImportJob& job) {
+    json::object& method = call.raw.as_object()["method"].as_object();
+    for (const char* name : {"glance_region", "glance_image_id"})
+        if (!method.contains(name)) refuse(Errc::bad_request, "'" + std::string(name) + "' needs to be set for glance-download import method");
+    if (!method.contains("glance_service_interface")) method["glance_service_interface"] = "public";
+    for (const char* name : {"glance_region", "glance_image_id", "glance_service_interface"})
+        if (!method[name].is_string()) refuse(Errc::bad_request, "'" + std::string(name) + "' must be a string");
+    job.remote.region = string_or(method, "glance_region");
+    job.remote.id = string_or(method, "glance_image_id");
+    job.remote.interface = string_or(method, "glance_service_interface");
+    job.remote.token = Secret(call.who.token);
+    if (!is_uuid_like(job.remote.id)) refuse(Errc::bad_request, "Remote image id does not look like a UUID: " + job.remote.id.substr(0, 100));
 }
 
 // copy-image: stores that have the data already are left out of all stores, and refused where they are named.
@@ -111,6 +127,7 @@ Reply import(Call& call) {
         return std::pair(std::move(image), std::move(about));
     });
     check_state(seen, job);
+    if (job.method == "glance-download") read_remote(call, job);
     call.enforce(job.method == "copy-image" ? "copy_image" : "modify_image", target);
     job.stores = asked_stores(call);
     if (job.method == "web-download") {

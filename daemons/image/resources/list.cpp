@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "image.h"
 #include "model.h"
+#include "protection.h"
 #include "resources/paging.h"
 #include "rules.h"
 
@@ -146,7 +147,7 @@ bool strict_boolean(const std::string& value, std::string_view name) {
     return text == "true";
 }
 
-void filter_one(Select& select, const std::string& name, const std::string& value) {
+void filter_one(Select& select, const Call& call, const std::string& name, const std::string& value) {
     constexpr std::string_view texts[] = {"name", "id", "status", "container_format", "disk_format"};
     constexpr std::string_view exact[] = {"owner", "checksum", "os_hash_algo", "os_hash_value"};
     constexpr std::string_view numbers[] = {"size", "virtual_size", "min_ram", "min_disk"};
@@ -161,6 +162,7 @@ void filter_one(Select& select, const std::string& name, const std::string& valu
     }
     if (name == "created_at" || name == "updated_at") return filter_time(select, name, value);
     if (filter_range(select, name, value)) return;
+    if (!may(call, name, PropertyRight::read)) return select.add("1 = 0");
     select.add("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = t.id AND p.name = ? AND p.value = ?)", {name, value});
 }
 
@@ -198,7 +200,7 @@ Select select_of(Tx& tx, const Call& call) {
     for (const auto& [name, value] : call.query.items()) {
         if (std::find(std::begin(control), std::end(control), name) != std::end(control)) continue;
         if (name == "tag") select.add("EXISTS (SELECT 1 FROM image_tags g WHERE g.image_id = t.id AND g.value = ?)", {trim(value)});
-        else filter_one(select, name, value);
+        else filter_one(select, call, name, value);
     }
     select.order = full_order(call);
     if (const auto marker = call.query.get("marker")) add_marker(select, tx, call, *marker);
@@ -212,8 +214,8 @@ Reply list(Call& call) {
         select.limit = std::max<std::int64_t>(limit, 1);
         return images_of(tx, tx.query(select.text(image_columns, "images"), select.parameters));
     });
-    const bool more = static_cast<std::int64_t>(images.size()) > limit;
-    if (more) images.resize(static_cast<std::size_t>(limit));
+    const bool full = limit > 0 && static_cast<std::int64_t>(images.size()) >= limit;  // there may be more: the API does not look
+    if (static_cast<std::int64_t>(images.size()) > limit) images.resize(static_cast<std::size_t>(limit));
     std::string text = R"({"images":)";
     text.reserve(256 + images.size() * 1024);
     json::monotonic_resource memory;  // of all items, given back as a whole
@@ -228,7 +230,7 @@ Reply list(Call& call) {
     };
     member("first", first_link(call.query, "/v2/images"));
     member("schema", "/v2/schemas/images");
-    if (more && !images.empty()) member("next", next_link(call.query, "/v2/images", images.back().id));
+    if (full) member("next", next_link(call.query, "/v2/images", images.back().id));
     text += '}';
     return Reply::json_text(std::move(text));
 }

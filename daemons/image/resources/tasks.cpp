@@ -10,6 +10,7 @@
 #include "domain/json_schema.h"
 #include "domain/properties.h"
 #include "importer.h"
+#include "protection.h"
 #include "resources/paging.h"
 #include "rules.h"
 #include "worker.h"
@@ -55,10 +56,13 @@ Reply show(Call& call) {
     return call.store().read([&](Tx& tx) -> Reply { return view(find_task(tx, call.arg("task_id")), true); });
 }
 
-Reply remove(Call&) {
-    throw Error(Errc::not_allowed,
-                "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching the time based on their expires_at "
-                "property.");
+Reply remove(Call& call) {
+    const Error refused(Errc::not_allowed,
+                        "This operation is currently not permitted on Glance Tasks. They are auto deleted after reaching the time based on their "
+                        "expires_at property.");
+    http::Response response = api::error_response(call.service.style(), refused, call.who.request_id);
+    response.headers.set("Allow", "GET");
+    return Reply::from(std::move(response));
 }
 
 void add_filters(api::Select& select, const Call& call) {
@@ -156,6 +160,7 @@ Reply create(Call& call) {
                   .roles = call.who.roles};
     importer->fetcher().check(job.uri);
     const Image image = image_from(call, input);
+    for (const auto& [name, value] : image.properties) enforce_property(call, name, PropertyRight::create);
     job.image_id = image.id;
     Reply reply = call.store().write([&](Tx& tx) -> Reply {
         insert_image(tx, image);

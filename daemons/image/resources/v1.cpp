@@ -10,6 +10,7 @@
 #include "image.h"
 #include "importer.h"
 #include "locations.h"
+#include "protection.h"
 #include "resources/data.h"
 #include "resources/paging.h"
 #include "rules.h"
@@ -47,15 +48,16 @@ json::object attributes(const Image& i) {
     return out;
 }
 
-json::object detail(const Image& i) {
+json::object detail(const Call& call, const Image& i) {
     json::object out = attributes(i);
     json::object properties;
-    for (const auto& [name, value] : i.properties) properties[name] = value;
+    for (const auto& [name, value] : i.properties)
+        if (may(call, name, PropertyRight::read)) properties[name] = value;
     out["properties"] = std::move(properties);
     return out;
 }
 
-json::object brief(const Image& i) {
+json::object brief(const Call&, const Image& i) {
     json::object whole = attributes(i), out;
     for (const std::string_view name : {"id", "name", "disk_format", "container_format", "size", "checksum"}) out[name] = whole[name];
     return out;
@@ -75,12 +77,12 @@ bool is_token(std::string_view name) {
            std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_' || c == '.'; });
 }
 
-void add_headers(Reply& reply, const Image& i) {
+void add_headers(const Call& call, Reply& reply, const Image& i) {
     const json::object all = attributes(i);
     for (const auto& member : all)
         if (!member.value().is_null()) reply.headers.set(std::string(meta) + std::string(member.key()), header_text(member.value()));
     for (const auto& [name, value] : i.properties)
-        if (is_token(name)) reply.headers.set(std::string(property) + name, header_text(json::value(value)));
+        if (is_token(name) && may(call, name, PropertyRight::read)) reply.headers.set(std::string(property) + name, header_text(json::value(value)));
     if (i.checksum) reply.headers.set("ETag", *i.checksum);
 }
 
@@ -116,6 +118,9 @@ Asked apply_headers(const Call& call, Image& image, bool creating) {
             refuse_reserved(name);
             if (find_property(name)) throw Error(Errc::bad_request, "'" + name + "' is an attribute, not a property");
             validate(name, json::value(text));
+            const auto old = image.properties.find(name);
+            const bool same = old != image.properties.end() && old->second == text && may(call, name, PropertyRight::read);
+            if (!creating && !same) enforce_set(call, image.properties, name);
             image.properties[name] = text;
             asked.properties.insert(name);
         } else if (key.starts_with(meta)) {
@@ -194,7 +199,7 @@ void take_source(Call& call, const Asked& asked, const std::string& id) {
 }
 
 Reply whole(Call& call, const std::string& id) {
-    Reply reply = call.store().read([&](Tx& tx) -> Reply { return json::object{{"image", detail(visible_image(call, tx, id))}}; });
+    Reply reply = call.store().read([&](Tx& tx) -> Reply { return json::object{{"image", detail(call, visible_image(call, tx, id))}}; });
     reply.headers.set("Location", call.base_url() + "/v1/images/" + id);
     return reply;
 }
@@ -233,7 +238,11 @@ Reply update(Call& call) {
         if (asked.elsewhere() && image.status != "queued")
             throw Error(Errc::bad_request, "Attempted to update Location field for an image not in queued status.");
         if (purging)
-            std::erase_if(image.properties, [&](const auto& p) { return !asked.properties.contains(p.first) && !p.first.starts_with("os_glance"); });
+            std::erase_if(image.properties, [&](const auto& p) {
+                if (asked.properties.contains(p.first) || p.first.starts_with("os_glance") || !may(call, p.first, PropertyRight::read)) return false;
+                enforce_property(call, p.first, PropertyRight::remove);
+                return true;
+            });
         if (image.status != "queued" && (image.disk_format != before.disk_format || image.container_format != before.container_format))
             throw Error(Errc::forbidden, "Attribute disk_format or container_format can be only replaced for a queued image.");
         check_limits(image);
@@ -254,7 +263,7 @@ Reply show(Call& call) {
         reply = data_reply(call, image);
         if (!reply.file) throw Error(Errc::not_found, "No image data found for ID " + image.id);
     }
-    add_headers(reply, image);
+    add_headers(call, reply, image);
     return reply;
 }
 
@@ -292,7 +301,10 @@ void add_filters(api::Select& select, const Call& call) {
             if (!at) throw Error(Errc::bad_request, "Unrecognized changes-since value");
             select.add("t.updated_at >= ?", {*at});
         } else if (name.starts_with("property-")) {
-            select.add("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = t.id AND p.name = ? AND p.value = ?)", {key.substr(9), value});
+            if (!may(call, key.substr(9), PropertyRight::read)) select.add("1 = 0");
+            else
+                select.add("EXISTS (SELECT 1 FROM image_properties p WHERE p.image_id = t.id AND p.name = ? AND p.value = ?)",
+                           {key.substr(9), value});
         }
     }
 }
@@ -312,7 +324,7 @@ void add_order(api::Select& select, Tx& tx, const Call& call) {
     }
 }
 
-template <json::object (*shape)(const Image&)>
+template <json::object (*shape)(const Call&, const Image&)>
 Reply list(Call& call) {
     const auto limit = static_cast<std::size_t>(asked_limit(call));
     return call.store().read([&](Tx& tx) -> Reply {
@@ -324,7 +336,7 @@ Reply list(Call& call) {
         std::vector<Image> found = images_of(tx, tx.query(select.text(image_columns, "images"), select.parameters));
         found.resize(std::min(found.size(), limit));
         json::array images;
-        for (const Image& image : found) images.push_back(shape(image));
+        for (const Image& image : found) images.push_back(shape(call, image));
         return json::object{{"images", std::move(images)}};
     });
 }

@@ -14,6 +14,7 @@ TEST_CASE("values against a schema, in the words of jsonschema") {
             "size": {"$ref": "#/definitions/size"},
             "list": {"type": "array", "items": {"type": "string"}, "uniqueItems": true, "minItems": 1},
             "map": {"type": "object", "additionalProperties": {"type": "boolean"}},
+            "code": {"minLength": 2},
             "any": {}}})");
     const json::object& schema = parsed.as_object();
     struct Row {
@@ -24,7 +25,8 @@ TEST_CASE("values against a schema, in the words of jsonschema") {
          {Row{R"({"name": "abc", "kind": null, "size": 0, "list": ["x"], "map": {"k": true}, "any": {"x": [1]}})", nullptr},
           Row{R"({"name": null})", nullptr}, Row{R"({"name": "äöü"})", nullptr}, Row{R"([])", "[] is not of type 'object'"},
           Row{R"({})", "'name' is a required property"}, Row{R"({"name": 1})", "1 is not of type 'null', 'string'"},
-          Row{R"({"name": "abcd"})", "'abcd' is too long"}, Row{R"({"name": "a", "kind": "c"})", "'c' is not one of ['a', 'b', None]"},
+          Row{R"({"name": "abcd"})", "'abcd' is too long"}, Row{R"({"name": "a", "code": "x"})", "'x' is too short"},
+          Row{R"({"name": "a", "code": "xy"})", nullptr}, Row{R"({"name": "a", "kind": "c"})", "'c' is not one of ['a', 'b', None]"},
           Row{R"({"name": "a", "size": -1})", "-1 is less than the minimum of 0"},
           Row{R"({"name": "a", "size": true})", "True is not of type 'integer'"}, Row{R"({"name": "a", "list": []})", "[] is too short"},
           Row{R"({"name": "a", "list": ["x", "x"]})", "['x', 'x'] has non-unique elements"},
