@@ -88,6 +88,13 @@ struct FakePlacement : compute::PlacementClient {
     void release(const std::string& consumer) override {
         chaos.run([&] { consumers.erase(consumer); });
     }
+    void remove_provider(const std::string& provider) override {
+        chaos.run([&] {
+            for (const auto& [id, consumer] : consumers)
+                if (consumer.provider == provider) throw Error(Errc::conflict, "Unable to delete resource provider");
+            providers.erase(provider);
+        });
+    }
     std::int64_t used(const std::string& provider, const std::string& name) const {
         std::int64_t sum = 0;
         for (const auto& [id, c] : consumers)

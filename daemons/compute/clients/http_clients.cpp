@@ -165,6 +165,11 @@ void HttpPlacementClient::release(const std::string& consumer) {
     if (response.status >= 300 && response.status != 404) throw Error(code_of(response.status), message_of(response));
 }
 
+void HttpPlacementClient::remove_provider(const std::string& provider) {
+    const http::Response response = ask("DELETE", "/resource_providers/" + percent_encode(provider));
+    if (response.status >= 300 && response.status != 404) throw Error(code_of(response.status), message_of(response));
+}
+
 json::array HttpNetworkClient::list(const std::string& token, const std::string& collection, const std::string& query) {
     const json::value body = call(token, "GET", "/v2.0/" + collection + (query.empty() ? "" : "?" + query));
     const std::string name = with_underscores(collection);

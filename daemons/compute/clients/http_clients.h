@@ -39,6 +39,7 @@ public:
     Claim claim(const std::string& consumer, const std::string& provider, const std::map<std::string, std::int64_t>& resources,
                 const std::string& project_id, const std::string& user_id) override;
     void release(const std::string& consumer) override;
+    void remove_provider(const std::string& provider) override;
 
 private:
     http::Response ask(std::string_view method, const std::string& path, const json::value& body = nullptr);

@@ -35,6 +35,8 @@ public:
     virtual Claim claim(const std::string& consumer, const std::string& provider, const std::map<std::string, std::int64_t>& resources,
                         const std::string& project_id, const std::string& user_id) = 0;
     virtual void release(const std::string& consumer) = 0;  // also where there is nothing
+    // Of a node that is no more; also where it is gone. Error(conflict) while it has allocations.
+    virtual void remove_provider(const std::string& provider) = 0;
 };
 
 class NetworkClient {

@@ -128,15 +128,26 @@ Reply update(Call& call) {
     });
 }
 
+// The service that is to go; Error(conflict) where it has servers.
+ServiceRow removable(Call& call, Tx& tx) {
+    const auto rows = all(call, tx);
+    const ServiceRow& s = find_by_id(call, rows);
+    if (s.program == "nova-compute" && tx.one("SELECT 1 FROM instances WHERE host = ? AND deleted = 0", {s.host}))
+        throw Error(Errc::conflict, "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.");
+    return s;
+}
+
+// Its resource provider first: a node of that name that joins later has one of its own, and two of one name cannot be. Without it no server comes here.
 Reply remove(Call& call) {
+    const std::string provider = call.store().read([&](Tx& tx) {
+        const ServiceRow s = removable(call, tx);
+        const auto node = s.program == "nova-compute" ? tx.one("SELECT provider_id FROM nodes WHERE host = ?", {s.host}) : std::nullopt;
+        return node ? (*node)["provider_id"].optional_text().value_or("") : "";
+    });
+    if (!provider.empty()) app_of(call).placement.remove_provider(provider);
     call.store().write([&](Tx& tx) {
-        const auto rows = all(call, tx);
-        const ServiceRow& s = find_by_id(call, rows);
-        if (s.program == "nova-compute") {
-            if (tx.one("SELECT 1 FROM instances WHERE host = ? AND deleted = 0", {s.host}))
-                throw Error(Errc::conflict, "Unable to delete compute service that is hosting instances. Migrate or delete the instances first.");
-            tx.exec("DELETE FROM nodes WHERE host = ?", {s.host});
-        }
+        const ServiceRow s = removable(call, tx);
+        if (s.program == "nova-compute") tx.exec("DELETE FROM nodes WHERE host = ?", {s.host});
         tx.exec("DELETE FROM services WHERE id = ?", {s.id});
     });
     return {};

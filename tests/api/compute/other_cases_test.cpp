@@ -305,14 +305,24 @@ TEST_CASE_FIXTURE(ComputeFixture, "hypervisors, services, zones") {
          .token = "admin",
          .expect =
              R"({"availabilityZoneInfo": {"<contains>": [{"zoneName": "internal"}, {"zoneName": "nova", "hosts": {"node1": {"nova-compute": {"active": true, "available": false}}}}]}})"},
-        {.method = "DELETE",
-         .path = "/v2.1/os-services/${svc}",
-         .token = "admin",
-         .status = 204,
-         .headers = {{"OpenStack-API-Version", "compute 2.53"}}},
-        {.path = "/v2.1/os-hypervisors", .token = "admin", .expect = R"({"hypervisors": []})"},
     };
     cases.run(table);
+    const auto remove = [&](int status) {
+        cases.run({.method = "DELETE",
+                   .path = "/v2.1/os-services/${svc}",
+                   .token = "admin",
+                   .status = status,
+                   .headers = {{"OpenStack-API-Version", "compute 2.53"}}});
+    };
+    // While something is allocated on its resources, both stay; else both go, so that a node of that name may come anew.
+    placement.consumers["a"] = {provider_id, {{"VCPU", 1}}};
+    remove(409);
+    cases.run({.path = "/v2.1/os-services?binary=nova-compute", .token = "admin", .expect = R"({"services": [{"host": "node1"}]})"});
+    placement.consumers.clear();
+    remove(204);
+    CHECK_FALSE(placement.providers.contains(provider_id));
+    remove(404);
+    cases.run({.path = "/v2.1/os-hypervisors", .token = "admin", .expect = R"({"hypervisors": []})"});
     clock += 61 * compute::second;
     cases.run({.path = "/v2.1/os-services?binary=nova-scheduler", .token = "admin", .expect = R"({"services": [{"state": "down"}]})"});
 }
