@@ -122,9 +122,34 @@ configure_root() { # writes what depends on this host: name, addresses
     "$external_prefix" >"$network/20-br-ex.network"
 }
 
+control_groups() { # prints the container's own control group in each hierarchy of a host without systemd
+  local hierarchy
+  for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    [ ! -e "$hierarchy/cgroup.procs" ] || echo "$hierarchy/$(unit_name)"
+  done
+}
+
+unit_name() { echo "pilvi-machine-$(printf '%s' "$root" | sha256sum | cut -c1-10)"; }
+
+drop_control_groups() { # of a container that ended
+  local group
+  for group in $(control_groups); do
+    [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
+  done
+}
+
+# In the shell that becomes the container. Two systemds in one control group take each other's services for their own and remove their groups.
+enter_control_groups() {
+  local group
+  for group in $(control_groups); do
+    mkdir -p "$group"
+    echo "$BASHPID" >"$group/cgroup.procs"
+  done
+}
+
 nspawn() { # OPTION...: starts the container in the background; its process id goes to $state/nspawn.pid
-  local unit log=$state/log/console.log
-  unit=pilvi-machine-$(printf '%s' "$root" | sha256sum | cut -c1-10)
+  local unit log
+  unit=$(unit_name) log=$state/log/console.log
   set -- systemd-nspawn --quiet --boot "--directory=$root" "--machine=$machine" --register=no --keep-unit \
     --capability=all --private-users=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
     --system-call-filter='add_key keyctl bpf @module' "$@"
@@ -134,7 +159,8 @@ nspawn() { # OPTION...: starts the container in the background; its process id g
       -p LimitNOFILE=1048576 -p "StandardOutput=append:$log" -p StandardError=inherit "$@" || return 1
     systemctl show --property=MainPID --value "$unit" >"$state/nspawn.pid"
   else
-    setsid "$@" >"$log" 2>&1 </dev/null 9>&- &
+    drop_control_groups
+    (enter_control_groups && exec setsid "$@" >"$log" 2>&1 </dev/null 9>&-) &
     echo $! >"$state/nspawn.pid"
   fi
 }
@@ -172,9 +198,11 @@ stop_machine() { # powers it off cleanly; its end within a minute is enforced
 
 cut_power() { # ends the machine at once
   local pid
-  pid=$(leader) || { rm -f "$state/nspawn.pid"; return 0; }
-  kill -KILL "$(cat "$state/nspawn.pid")" "$pid" 2>/dev/null || :
-  # The container's processes end with its PID 1; its files are free then.
-  while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  if pid=$(leader); then
+    kill -KILL "$(cat "$state/nspawn.pid")" "$pid" 2>/dev/null || :
+    # The container's processes end with its PID 1; its files are free then.
+    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+  fi
   rm -f "$state/nspawn.pid"
+  [ -d /run/systemd/system ] || drop_control_groups
 }
