@@ -294,7 +294,7 @@ private:
     std::int64_t uptime_ = 0;
 };
 
-int probe(const Config&, const std::vector<std::string>&) {
+int probe(const Config&, const Arguments&) {
     SystemCommandRunner runner;
     const KvmProbe result = probe_kvm(runner, std::filesystem::temp_directory_path().string());
     std::puts(((result.works ? "kvm: " : "qemu: ") + result.reason).c_str());
@@ -310,6 +310,6 @@ const DaemonSpec& spec() {
 
 void run(Daemon& daemon) { Running(daemon).run(); }
 
-std::vector<Subcommand> subcommands() { return {{"probe", probe}}; }
+std::vector<Subcommand> subcommands() { return {{{"probe", "Says whether guests run under KVM here, and why not"}, probe}}; }
 
 }  // namespace pilvi::compute_agent

@@ -183,37 +183,20 @@ Secret password_in(const std::string& file) {
     return password;
 }
 
-BootstrapPlan read_arguments(const std::vector<std::string>& arguments) {
+BootstrapPlan read_arguments(const Arguments& arguments) {
     BootstrapPlan plan;
-    std::string host = "127.0.0.1";
-    std::map<std::string, std::string> overrides;
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        std::string option = arguments[i], value;
-        if (const std::size_t equals = option.find('='); option.starts_with("--") && equals != option.npos) {
-            value = option.substr(equals + 1);
-            option.resize(equals);
-        } else {
-            if (i + 1 == arguments.size()) throw Error(Errc::bad_request, "bootstrap: " + option + " needs a value");
-            value = arguments[++i];
-        }
-        if (option == "--admin-password-file") {
-            plan.admin_password = password_in(value);
-        } else if (option == "--service-password-file") {
-            const auto [user, file] = key_value(option, value);
-            plan.service_passwords[user] = password_in(file);
-        } else if (option == "--host") {
-            host = value;
-        } else if (option == "--region") {
-            plan.region = value;
-        } else if (option == "--endpoint") {
-            overrides.insert(key_value(option, value));
-        } else {
-            throw Error(Errc::bad_request, "bootstrap: unknown option " + option);
-        }
+    const std::string file = arguments.text("--admin-password-file");
+    plan.admin_password = file.empty() ? Secret(read_credential("admin-password")) : password_in(file);
+    for (const std::string& given : arguments.all("--service-password-file")) {
+        const auto [user, password_file] = key_value("--service-password-file", given);
+        plan.service_passwords[user] = password_in(password_file);
     }
-    if (plan.admin_password.empty()) plan.admin_password = Secret(read_credential("admin-password"));
-    plan.endpoints = standard_endpoints(host);
-    for (const auto& [type, url] : overrides) plan.endpoints[type] = url;
+    plan.region = arguments.text("--region", plan.region);
+    plan.endpoints = standard_endpoints(arguments.text("--host", "127.0.0.1"));
+    for (const std::string& given : arguments.all("--endpoint")) {
+        const auto [type, url] = key_value("--endpoint", given);
+        plan.endpoints[type] = url;
+    }
     return plan;
 }
 
@@ -238,7 +221,7 @@ std::vector<std::string> bootstrap(Store& store, const PasswordHasher& hasher, c
     return store.write([&](Tx& tx) { return Bootstrap(tx, plan, hashes, now).run(); });
 }
 
-int run_bootstrap(const Config& config, const std::vector<std::string>& arguments) {
+int run_bootstrap(const Config& config, const Arguments& arguments) {
     const BootstrapPlan plan = read_arguments(arguments);
     const auto store = open_store(config);
     const PasswordHasher hasher(password_cost(config));

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "config/config.h"
 #include "domain/password.h"
+#include "service/arguments.h"
 
 namespace pilvi::identity {
 
@@ -26,7 +27,6 @@ std::map<std::string, std::string> standard_endpoints(const std::string& host);
 // empty where nothing was.
 std::vector<std::string> bootstrap(Store& store, const PasswordHasher& hasher, const BootstrapPlan& plan, Micros now);
 
-// pilvi-identity bootstrap [--admin-password-file FILE] [--service-password-file USER=FILE]... [--host HOST] [--region REGION] [--endpoint TYPE=URL]...
-// Without --admin-password-file the credential admin-password is read.
-int run_bootstrap(const Config& config, const std::vector<std::string>& arguments);
+// pilvi-identity bootstrap, with the arguments of subcommands::bootstrap. Returns 0.
+int run_bootstrap(const Config& config, const Arguments& arguments);
 }  // namespace pilvi::identity

@@ -5,32 +5,25 @@
 #include "app.h"
 #include "base/text.h"
 #include "bootstrap.h"
+#include "service/subcommands.h"
 
 namespace pilvi::identity {
 
 namespace {
-
-using Arguments = std::vector<std::string>;
-
-void refuse_arguments(const Arguments& arguments) {
-    if (!arguments.empty()) throw Error(Errc::bad_request, "this command takes no arguments, not '" + arguments.front() + "'");
-}
 
 int say(bool made, const std::string& directory, std::size_t keys) {
     std::printf("%s%zu keys in %s\n", made ? "made a key repository: " : "", keys, directory.c_str());
     return 0;
 }
 
-int fernet_setup(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int fernet_setup(const Config& config, const Arguments&) {
     const std::string directory = config.text("fernet.directory");
     const KeyRepository repository(directory);
     const bool made = repository.initialize();
     return say(made, directory, repository.load().size());
 }
 
-int fernet_rotate(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int fernet_rotate(const Config& config, const Arguments&) {
     const std::string directory = config.text("fernet.directory");
     const KeyRepository repository(directory);
     const bool made = repository.initialize();
@@ -38,16 +31,14 @@ int fernet_rotate(const Config& config, const Arguments& arguments) {
     return say(made, directory, repository.load().size());
 }
 
-int jws_setup(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int jws_setup(const Config& config, const Arguments&) {
     const std::string directory = config.text("jws.directory");
     const JwsRepository repository(directory);
     const bool made = repository.initialize();
     return say(made, directory, repository.load().verifying.size());
 }
 
-int jws_rotate(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int jws_rotate(const Config& config, const Arguments&) {
     const std::string directory = config.text("jws.directory");
     const JwsRepository repository(directory);
     const bool made = repository.initialize();
@@ -55,8 +46,7 @@ int jws_rotate(const Config& config, const Arguments& arguments) {
     return say(made, directory, repository.load().verifying.size());
 }
 
-int credential_setup(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int credential_setup(const Config& config, const Arguments&) {
     const std::string directory = credential_directory(config);
     const KeyRepository repository(directory);
     const bool made = repository.initialize();
@@ -99,8 +89,7 @@ std::size_t seal_anew(Store& store, const std::vector<FernetKey>& keys) {
     return count;
 }
 
-int credential_migrate(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int credential_migrate(const Config& config, const Arguments&) {
     const std::string directory = credential_directory(config);
     std::printf("%zu secrets sealed with the primary key of %s\n", seal_anew(*open_store(config), KeyRepository(directory).load()),
                 directory.c_str());
@@ -108,8 +97,7 @@ int credential_migrate(const Config& config, const Arguments& arguments) {
 }
 
 // Old keys go last, when nothing needs them: ended anywhere before, every secret can still be opened.
-int credential_rotate(const Config& config, const Arguments& arguments) {
-    refuse_arguments(arguments);
+int credential_rotate(const Config& config, const Arguments&) {
     const std::string directory = credential_directory(config);
     const KeyRepository repository(directory);
     repository.initialize();
@@ -133,15 +121,15 @@ int token_flush(const Config&, const Arguments&) {
 }  // namespace
 
 std::vector<Subcommand> commands() {
-    return {{"bootstrap", &run_bootstrap},
-            {"fernet-setup", &fernet_setup},
-            {"fernet-rotate", &fernet_rotate},
-            {"jws-setup", &jws_setup},
-            {"jws-rotate", &jws_rotate},
-            {"credential-setup", &credential_setup},
-            {"credential-migrate", &credential_migrate},
-            {"credential-rotate", &credential_rotate},
-            {"token-flush", &token_flush}};
+    return {{subcommands::bootstrap, &run_bootstrap},
+            {subcommands::fernet_setup, &fernet_setup},
+            {subcommands::fernet_rotate, &fernet_rotate},
+            {subcommands::jws_setup, &jws_setup},
+            {subcommands::jws_rotate, &jws_rotate},
+            {subcommands::credential_setup, &credential_setup},
+            {subcommands::credential_migrate, &credential_migrate},
+            {subcommands::credential_rotate, &credential_rotate},
+            {subcommands::token_flush, &token_flush}};
 }
 
 }  // namespace pilvi::identity

@@ -10,6 +10,7 @@
 #include "resources/domain_config.h"
 #include "log/log.h"
 #include "service/service.h"
+#include "service/subcommands.h"
 
 namespace {
 
@@ -64,8 +65,8 @@ int main(int argc, char** argv) {
                           }};
     std::vector<Subcommand> commands = identity::commands();
     for (const Subcommand& command : policy.commands()) commands.push_back(command);
-    commands.push_back({"mapping-test", &identity::run_mapping_test});
-    commands.push_back({"ldap-defaults", [](const Config&, const std::vector<std::string>&) {
+    commands.push_back({subcommands::mapping_test, &identity::run_mapping_test});
+    commands.push_back({{"ldap-defaults", "Prints the settings of a directory server, with their defaults"}, [](const Config&, const Arguments&) {
                             std::fputs(Config({identity::directory_settings}).defaults().c_str(), stdout);
                             return 0;
                         }});

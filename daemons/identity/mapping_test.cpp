@@ -27,22 +27,17 @@ Assertion read_assertion(const std::string& file, const std::string& prefix) {
 
 }  // namespace
 
-int run_mapping_test(const Config&, const std::vector<std::string>& arguments) {
-    std::string rules_file, input, prefix;
-    for (std::size_t i = 0; i < arguments.size(); i += 2) {
-        std::string* value = arguments[i] == "--rules"    ? &rules_file
-                             : arguments[i] == "--input"  ? &input
-                             : arguments[i] == "--prefix" ? &prefix
-                                                          : nullptr;
-        if (!value || i + 1 == arguments.size()) throw Error(Errc::bad_request, "mapping-test takes --rules FILE, --input FILE and --prefix TEXT");
-        *value = arguments[i + 1];
-    }
-    if (rules_file.empty() || input.empty()) throw Error(Errc::bad_request, "mapping-test needs --rules FILE and --input FILE");
+int run_mapping_test(const Config&, const Arguments& arguments) {
+    const std::string rules_file = arguments.text("--rules");
     json::value rules = parse_json(read_file(rules_file));
     if (rules.is_array()) rules = json::object{{"rules", std::move(rules)}};
     if (!rules.is_object()) throw Error(Errc::bad_request, rules_file + ": must be a mapping, or the list of its rules");
     check_mapping(rules.get_object());
-    std::printf("%s\n", to_text(apply_mapping(rules.get_object().at("rules").as_array(), read_assertion(input, prefix)).to_json()).c_str());
+    std::printf(
+        "%s\n",
+        to_text(
+            apply_mapping(rules.get_object().at("rules").as_array(), read_assertion(arguments.text("--input"), arguments.text("--prefix"))).to_json())
+            .c_str());
     return 0;
 }
 

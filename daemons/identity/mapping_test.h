@@ -1,13 +1,11 @@
 #pragma once
-#include <string>
-#include <vector>
-
 #include "config/config.h"
+#include "service/arguments.h"
 
 namespace pilvi::identity {
 
-// pilvi-identity mapping-test --rules FILE --input FILE [--prefix PREFIX]: applies a mapping's rules (JSON: {"rules": [...]} or the list alone) to an
-// assertion (lines NAME: VALUE; with a prefix, only names that begin with it) and prints the result as JSON. As keystone-manage mapping_engine.
-int run_mapping_test(const Config& config, const std::vector<std::string>& arguments);
+// pilvi-identity mapping-test, with the arguments of subcommands::mapping_test: applies a mapping's rules to an assertion and prints the result as JSON, as
+// keystone-manage mapping_engine. Returns 0; throws Error for files that are not what they should be.
+int run_mapping_test(const Config& config, const Arguments& arguments);
 
 }  // namespace pilvi::identity

@@ -22,7 +22,7 @@ using namespace pilvi;
 constexpr api::PolicyTools policy{"image", &image::service_spec};
 
 // unknown-data: a line for each, its store and its location.
-int print_unknown_data(const Config& config, const std::vector<std::string>&) {
+int print_unknown_data(const Config& config, const Arguments&) {
     const auto store = Store::open(config.text("database.url"), image::migrations());
     const image::Stores stores = image::configured_stores(config);
     const auto staging = image::configured_staging(config);
@@ -77,6 +77,7 @@ int main(int argc, char** argv) {
         daemon.run();
     };
     std::vector<Subcommand> commands = policy.commands();
-    commands.push_back({"unknown-data", print_unknown_data});
+    commands.push_back(
+        {{"unknown-data", "Prints the data in the stores that belongs to no image: store and location, a line each"}, print_unknown_data});
     return daemon_main(argc, argv, spec, serve, commands);
 }

@@ -8,22 +8,11 @@
 #include "base/fd.h"
 #include "base/text.h"
 #include "log/log.h"
+#include "service/subcommands.h"
 
 namespace pilvi::api {
 
 namespace {
-
-constexpr const char* usage =
-    "policy-check OPERATION [caller] [target]\n"
-    "  OPERATION                   a rule's name (identity:get_user), or METHOD and PATH as two words (GET /v3/users/1)\n"
-    "  --user ID --user-domain ID  the caller\n"
-    "  --project ID | --domain ID | --system   the scope of the caller's token\n"
-    "  --roles NAME,...            the caller's roles\n"
-    "  --token-file FILE           the body of GET /v3/auth/tokens instead of all these; - is standard input\n"
-    "  --target NAME=VALUE         a value of the target (target.user.id=1); may be repeated; without any, the caller's own\n"
-    "  --target-file FILE          the target as JSON\n";
-
-[[noreturn]] void wrong(const std::string& what) { throw Error(Errc::bad_request, what + "\n" + usage); }
 
 std::string content(const std::string& file) {
     if (file != "-") return read_file(file);
@@ -48,7 +37,7 @@ void set_path(json::object& target, const std::string& path, const std::string& 
 void read_token(const std::string& file, Context& who) {
     const json::value body = parse_json(content(file));
     const json::value* token = find_path(body, "token");
-    if (!token || !token->is_object()) wrong(file + " is not the body of a token");
+    if (!token || !token->is_object()) throw Error(Errc::bad_request, file + " is not the body of a token");
     who = context_from_token(token->get_object());
 }
 
@@ -79,22 +68,17 @@ std::vector<std::string> policies_of(const ServiceSpec& spec, const std::string&
     return out;
 }
 
-int run_check(const PolicyTools& tools, const Config& config, const std::vector<std::string>& arguments) {
-    if (arguments.empty() || arguments.front() == "--help") {
-        std::fputs(usage, stdout);
-        return arguments.empty() ? 2 : 0;
-    }
+int run_check(const PolicyTools& tools, const Config& config, const Arguments& arguments) {
     const ServiceSpec spec = tools.spec();
     Policy policy = default_policy(spec);
     if (const std::string file = policy_file(config, tools.daemon); !file.empty()) policy.load_file(file);
     policy.enforce_scope(config.boolean("policy.enforce_scope"));
-    const std::string answer = explain_decision(spec, policy, parse_question(arguments));
+    const std::string answer = explain_decision(spec, policy, read_question(arguments));
     std::fputs(answer.c_str(), stdout);
     return answer.starts_with("allowed") ? 0 : 1;
 }
 
-int run_list(const PolicyTools& tools, const std::vector<std::string>& arguments) {
-    if (!arguments.empty()) throw Error(Errc::bad_request, "policy-list takes no arguments");
+int run_list(const PolicyTools& tools) {
     std::fputs(sample_policy(tools.spec()).c_str(), stdout);
     return 0;
 }
@@ -121,8 +105,8 @@ void PolicyTools::check(const Config& config) const {
 }
 
 std::vector<Subcommand> PolicyTools::commands() const {
-    return {{"policy-list", [tools = *this](const Config&, const std::vector<std::string>& a) { return run_list(tools, a); }},
-            {"policy-check", [tools = *this](const Config& config, const std::vector<std::string>& a) { return run_check(tools, config, a); }}};
+    return {{subcommands::policy_list, [tools = *this](const Config&, const Arguments&) { return run_list(tools); }},
+            {subcommands::policy_check, [tools = *this](const Config& config, const Arguments& a) { return run_check(tools, config, a); }}};
 }
 
 std::vector<DeclaredOperation> declared_operations(const ServiceSpec& spec) {
@@ -159,48 +143,28 @@ std::string sample_policy(const ServiceSpec& spec) {
     return out;
 }
 
-PolicyQuestion parse_question(const std::vector<std::string>& arguments) {
+PolicyQuestion read_question(const Arguments& arguments) {
     PolicyQuestion out;
-    std::vector<std::string> operation;
-    std::string token_file;
-    const std::pair<std::string_view, std::string*> texts[] = {{"--user", &out.who.user_id},
-                                                               {"--user-domain", &out.who.user_domain_id},
-                                                               {"--project", &out.who.project_id},
-                                                               {"--domain", &out.who.domain_id},
-                                                               {"--token-file", &token_file}};
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-        const std::string& argument = arguments[i];
-        if (!argument.starts_with("--")) {
-            operation.push_back(argument);
-            continue;
-        }
-        if (argument == "--system") {
-            out.who.system = true;
-            continue;
-        }
-        if (i + 1 == arguments.size()) wrong(argument + " needs a value");
-        const std::string& value = arguments[++i];
-        const auto text = std::find_if(std::begin(texts), std::end(texts), [&](const auto& t) { return t.first == argument; });
-        if (text != std::end(texts)) {
-            *text->second = value;
-        } else if (argument == "--roles") {
-            out.who.roles = split(value, ',', false);
-        } else if (argument == "--target") {
-            const std::size_t equals = value.find('=');
-            if (equals == std::string::npos || equals == 0) wrong("--target needs NAME=VALUE, not '" + value + "'");
-            set_path(out.target, value.substr(0, equals), value.substr(equals + 1));
-        } else if (argument == "--target-file") {
-            const json::value target = parse_json(content(value));
-            if (!target.is_object()) wrong(value + " is not a JSON object");
-            out.target = target.get_object();
-        } else {
-            wrong("unknown option " + argument);
-        }
-    }
-    if (operation.empty() || operation.size() > 2) wrong("one OPERATION is needed");
-    out.operation = join(operation, " ");
-    if (!token_file.empty()) read_token(token_file, out.who);
+    out.operation = arguments.text("OPERATION");
+    if (arguments.given("PATH")) out.operation += " " + arguments.text("PATH");
+    out.who.user_id = arguments.text("--user");
+    out.who.user_domain_id = arguments.text("--user-domain");
+    out.who.project_id = arguments.text("--project");
+    out.who.domain_id = arguments.text("--domain");
+    out.who.system = arguments.given("--system");
+    out.who.roles = split(arguments.text("--roles"), ',', false);
+    if (arguments.given("--token-file")) read_token(arguments.text("--token-file"), out.who);
     out.who.is_admin = out.who.has_role("admin");
+    if (const std::string file = arguments.text("--target-file"); !file.empty()) {
+        const json::value target = parse_json(content(file));
+        if (!target.is_object()) throw Error(Errc::bad_request, file + " is not a JSON object");
+        out.target = target.get_object();
+    }
+    for (const std::string& given : arguments.all("--target")) {
+        const std::size_t equals = given.find('=');
+        if (equals == std::string::npos || equals == 0) throw Error(Errc::bad_request, "--target needs NAME=VALUE, not '" + given + "'");
+        set_path(out.target, given.substr(0, equals), given.substr(equals + 1));
+    }
     return out;
 }
 

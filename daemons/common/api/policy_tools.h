@@ -32,13 +32,13 @@ std::vector<DeclaredOperation> declared_operations(const ServiceSpec& spec);
 // The defaults of every rule, in a service's order of names, as a policy.yaml whose every line is a comment.
 std::string sample_policy(const ServiceSpec& spec);
 
-// What the arguments of policy-check say (see run with --help). Throws Error(bad_request).
+// What the arguments of policy-check (subcommands::policy_check) say. Throws Error(bad_request).
 struct PolicyQuestion {
     std::string operation;  // a rule's name, or METHOD and path
     Context who;
     json::object target;
 };
-PolicyQuestion parse_question(const std::vector<std::string>& arguments);
+PolicyQuestion read_question(const Arguments& arguments);
 // The answer as a tree of text, its first line "allowed" or "denied".
 std::string explain_decision(const ServiceSpec& spec, const Policy& policy, const PolicyQuestion& question);
 

@@ -154,12 +154,12 @@ bool Daemon::stopping() const { return impl_->stopping; }
 void Daemon::status(std::string_view text) { sd_notify(0, ("STATUS=" + std::string(text)).c_str()); }
 
 namespace {
-struct Arguments {
+struct GivenOptions {
     std::vector<std::string> files, assignments;
     bool check = false, print_defaults = false, show_version = false;
 };
 
-Config load(const DaemonSpec& spec, const Arguments& arguments) {
+Config load(const DaemonSpec& spec, const GivenOptions& arguments) {
     Config config(tables(spec));
     if (arguments.files.empty()) config.load_standard(spec.name);
     for (const std::string& file : arguments.files) config.load_file(file);
@@ -176,7 +176,7 @@ Config load(const DaemonSpec& spec, const Arguments& arguments) {
 int daemon_main(int argc, char** argv, const DaemonSpec& spec, const std::function<void(Daemon&)>& body, const std::vector<Subcommand>& subcommands) {
     ::mallopt(M_ARENA_MAX, 2);  // many threads that allocate little each: memory counts for more than contention
     CLI::App app{std::string(spec.description), "pilvi-" + std::string(spec.name)};
-    Arguments arguments;
+    GivenOptions arguments;
     app.add_option("--config", arguments.files, "TOML file instead of those in the standard places; may be repeated, later ones win")
         ->type_name("FILE")
         ->allow_extra_args(false);
@@ -184,9 +184,12 @@ int daemon_main(int argc, char** argv, const DaemonSpec& spec, const std::functi
     app.add_flag("--check", arguments.check, "check the configuration and exit");
     app.add_flag("--print-defaults", arguments.print_defaults, "print every setting with its default and meaning, as TOML, and exit");
     app.add_flag("--version", arguments.show_version, "print the version and exit");
+    app.set_help_all_flag("--help-all", "print the help of every command and exit");
     std::vector<CLI::App*> commands;
-    for (const Subcommand& subcommand : subcommands)
-        commands.push_back(app.add_subcommand(std::string(subcommand.name))->prefix_command()->fallthrough(false));
+    for (const Subcommand& subcommand : subcommands) {
+        commands.push_back(app.add_subcommand(std::string(subcommand.usage.name), std::string(subcommand.usage.help))->fallthrough(false));
+        declare(*commands.back(), subcommand.usage.arguments);
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
@@ -205,7 +208,7 @@ int daemon_main(int argc, char** argv, const DaemonSpec& spec, const std::functi
             return 0;
         }
         for (std::size_t i = 0; i < commands.size(); ++i)
-            if (commands[i]->parsed()) return subcommands[i].run(config, commands[i]->remaining());
+            if (commands[i]->parsed()) return subcommands[i].run(config, arguments_of(*commands[i], subcommands[i].usage.arguments));
         Daemon daemon(spec, std::move(config));
         body(daemon);
         return 0;

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "http/http.h"
 #include "metrics/metrics.h"
+#include "service/arguments.h"
 
 namespace pilvi {
 
@@ -52,10 +53,10 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
-// A subcommand besides running ("bootstrap"): gets the remaining arguments, returns the exit status.
+// A subcommand besides running ("bootstrap"): gets what its table declares, returns the exit status.
 struct Subcommand {
-    std::string_view name;
-    std::function<int(const Config&, const std::vector<std::string>& arguments)> run;
+    Usage usage;
+    std::function<int(const Config&, const Arguments&)> run;
 };
 
 // The whole of main(): parses --config/--set KEY=VALUE/--check/--print-defaults/--version, builds Daemon, calls `body`, maps Error to a message on

@@ -1,6 +1,7 @@
 // pilvi-identity bootstrap: makes what a cloud needs, once, and repairs it.
 #include "base/fd.h"
 #include "fixture.h"
+#include "service/subcommands.h"
 
 using namespace pilvi;
 using namespace pilvi::testing;
@@ -49,7 +50,10 @@ TEST_CASE("bootstrap by its command line") {
     config.set("password.memory_kib", "8");
     const std::vector<std::string> arguments{"--admin-password-file", dir / "admin", "--service-password-file",        "nova=" + (dir / "nova"),
                                              "--host=cloud",          "--endpoint",  "compute=http://elsewhere:1/v2.1"};
-    CHECK(identity::run_bootstrap(config, arguments) == 0);
+    const auto run = [&](const std::vector<std::string>& words) {
+        return identity::run_bootstrap(config, parse_arguments(subcommands::bootstrap, words));
+    };
+    CHECK(run(arguments) == 0);
     const auto store = identity::open_store(config);
     const auto services = store->read([](Tx& tx) { return identity::load_catalog(tx); });
     CHECK(services.size() == 5);
@@ -62,5 +66,5 @@ TEST_CASE("bootstrap by its command line") {
                                                   {"--service-password-file", "nova"},
                                                   {"--admin-password-file", dir / "missing"},
                                                   {"--endpoint", "=x"}})
-        CHECK_THROWS_AS(identity::run_bootstrap(config, wrong), Error);
+        CHECK_THROWS_AS(run(wrong), Error);
 }

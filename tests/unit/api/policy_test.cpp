@@ -4,6 +4,7 @@
 #include "api/policy_tools.h"
 #include "base/error.h"
 #include "base/fd.h"
+#include "service/subcommands.h"
 #include "support/temp_dir.h"
 
 using namespace pilvi;
@@ -202,7 +203,7 @@ TEST_CASE("questions about a service's operations") {
     const ServiceSpec spec{
         .style = {.dialect = Dialect::compute, .service_type = "x"}, .resources = {&resource}, .routes = {routes}, .rules = {rules}};
     const auto ask = [&](const std::vector<std::string>& arguments) {
-        return explain_decision(spec, default_policy(spec), parse_question(arguments));
+        return explain_decision(spec, default_policy(spec), read_question(parse_arguments(subcommands::policy_check, arguments)));
     };
     CHECK(ask({"PUT", "/v1/xs/7", "--user", "u", "--target", "target.x.user_id=u"}) ==
           "allowed\nyes  x:set\n  yes  rule:owner\n    yes  user_id:%(target.x.user_id)s   (the caller's: u, wanted: u)\n");
@@ -213,7 +214,7 @@ TEST_CASE("questions about a service's operations") {
     CHECK_THROWS_AS(ask({"DELETE", "/v1/xs/7"}), Error);
     for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{
              {}, {"a", "b", "c"}, {"x:set", "--user"}, {"x:set", "--target", "a"}, {"x:set", "--what", "a"}, {"--system"}})
-        CHECK_THROWS_AS(parse_question(bad), Error);
+        CHECK_THROWS_AS(ask(bad), Error);
     CHECK(sample_policy(spec) ==
           "# who made it\n#\"owner\": \"user_id:%(target.x.user_id)s\"\n\n# POST  /v1/xs/{id}/action\n#\"x:go\": \"role:driver\"\n\n"
           "# GET  /v1/xs\n#\"x:list\": \"@\"\n\n# PUT  /v1/xs/{id}\n#\"x:set\": \"rule:owner\"\n\n");

@@ -202,14 +202,36 @@ TEST_CASE("the command line") {
         CHECK(child.status() == 1);
     }
     SUBCASE("subcommand") {
-        const std::vector<Subcommand> commands{{"bootstrap", [](const Config& config, const std::vector<std::string>& arguments) {
+        static constexpr Argument table[] = {{"--region", "NAME", "The region."},
+                                             {.name = "--url", .value = "URL", .help = "A URL.", .repeated = true},
+                                             {"--system", "", "A flag."},
+                                             {.name = "WHAT", .help = "What it is about.", .required = true}};
+        const std::vector<Subcommand> commands{{{"bootstrap", "Makes things.", table}, [](const Config& config, const Arguments& arguments) {
                                                     std::printf("%s", config.text("log.level").c_str());
-                                                    for (const std::string& a : arguments) std::printf(" %s", a.c_str());
+                                                    for (const std::string& word : arguments.words()) std::printf(" %s", word.c_str());
+                                                    std::printf(" %s", arguments.text("--none", "else").c_str());
                                                     std::fflush(stdout);
                                                     return 7;
                                                 }}};
-        Child child({"--config", "/dev/null", "bootstrap", "--region", "RegionOne", "x"}, -1, body, commands);
-        CHECK(child.all() == "info --region RegionOne x");
+        Child child({"--config", "/dev/null", "bootstrap", "--region", "RegionOne", "--url", "a=b", "--url=c", "x", "--system"}, -1, body, commands);
+        CHECK(child.all() == "info --region=RegionOne --url=a=b --url=c --system x else");
         CHECK(child.status() == 7);
+        for (const std::vector<std::string>& bad : std::vector<std::vector<std::string>>{{"bootstrap"},
+                                                                                         {"bootstrap", "x", "y"},
+                                                                                         {"bootstrap", "x", "--what"},
+                                                                                         {"bootstrap", "x", "--region"},
+                                                                                         {"bootstrap", "x", "--region", "a", "--region", "b"}}) {
+            Child refused(bad, -1, body, commands);
+            refused.all();
+            CHECK(refused.status() == 2);
+            CHECK_THROWS_AS(parse_arguments(commands[0].usage, {bad.begin() + 1, bad.end()}), Error);
+        }
+        Child help({"--help-all"}, -1, body, commands);
+        const std::string text = help.all();
+        for (const Argument& argument : table) {
+            CHECK(text.find(std::string(argument.name)) != std::string::npos);
+            CHECK(text.find(std::string(argument.help)) != std::string::npos);
+        }
+        CHECK(help.status() == 0);
     }
 }
