@@ -9,7 +9,7 @@ namespace {
 
 int run(const std::string& name, const Config& config, const std::vector<std::string>& arguments = {}) {
     for (const Subcommand& command : identity::commands())
-        if (command.name == name) return command.run(config, arguments);
+        if (command.usage.name == name) return command.run(config, parse_arguments(command.usage, arguments));
     FAIL("no such command");
     return -1;
 }
