@@ -194,7 +194,10 @@ private:
     std::string need(const std::string& host, const std::vector<std::string>& argv, const std::string& input = {},
                      std::chrono::seconds limit = std::chrono::seconds(60)) {
         const CommandResult result = call(host, argv, input, limit);
-        if (result.status != 0) throw Error(Errc::internal, fmt::format("{}: {}", argv[0], reason_of(result)));
+        if (result.status != 0) {
+            const std::string reason = reason_of(result);
+            throw Error(Errc::internal, reason.starts_with(argv[0] + ": ") ? reason : fmt::format("{}: {}", argv[0], reason));
+        }
         return result.out;
     }
 
@@ -230,7 +233,7 @@ private:
     Look look_without_pilvi(const std::string& host) {
         const std::string& controller = deployment_.hosts.front().name;
         std::vector<ProbeAnswer> answers;
-        Look look{.facts = {}, .failure = {}, .at = 0, .has_pilvi = false};
+        Look look;
         for (const Probe& probe : probes(controller)) {
             const CommandResult answer = call(host, probe.argv);
             answers.push_back({answer.status, answer.out});
@@ -267,6 +270,8 @@ private:
 
     void changed_so(const Step& step) {
         ++changes_;
+        // pilvi provision has said what it made.
+        if (step.kind == Step::Kind::provision) return;
         journal_.say(step.host, count_ == 0 ? step.text : fmt::format("[{}/{}] {}", done_ + 1, count_, step.text));
     }
 
@@ -344,6 +349,8 @@ private:
     bool provision(const Step& step) {
         std::vector<std::string> argv{"pilvi", "provision"};
         argv.insert(argv.end(), step.roles.begin(), step.roles.end());
+        if (step.roles.front() == "server" && call(step.host, {"test", "-e", "/root/.ssh/pilvi-demo"}).status != 0)
+            journal_.say(step.host, fmt::format("[{}/{}] a first server ...", done_ + 1, count_));
         const std::vector<std::string> made = split(trim(need(step.host, argv, "", provision_limit)), '\n', false);
         for (const std::string& line : made) journal_.say(step.host, line);
         return !made.empty();
@@ -403,14 +410,16 @@ private:
     std::atomic<std::size_t> done_{0}, changes_{0};
 };
 
-// The address of this machine as others would reach it: that of its default route, else its first one.
+// The address of this machine as others would reach it: the one that its catalogue names, that of its default route, or its first one.
 std::string own_address() {
-    const std::string routed = address_towards("192.0.2.1");
-    if (routed != "127.0.0.1") return routed;
-    for (const auto& [interface, addresses] : look_at_machine({}).interfaces)
+    const NodeFacts facts = look_at_machine({});
+    std::vector<std::string> own;
+    for (const auto& [interface, addresses] : facts.interfaces)
         for (const std::string& address : addresses)
-            if (const auto parsed = IpAddress::parse(address); parsed && parsed->version() == 4 && !parsed->is_loopback()) return address;
-    return routed;
+            if (const auto parsed = IpAddress::parse(address); parsed && parsed->version() == 4 && !parsed->is_loopback()) own.push_back(address);
+    if (std::ranges::find(own, facts.url_host) != own.end()) return facts.url_host;
+    const std::string routed = address_towards("192.0.2.1");
+    return routed == "127.0.0.1" && !own.empty() ? own.front() : routed;
 }
 
 // The answers that the command line stands for.

@@ -91,7 +91,7 @@ private:
             fatal(host_->name + " is each machine's own address", "name the controller as the other machines reach it");
         bool has_it = !address || facts.interfaces.empty();
         for (const auto& [interface, addresses] : facts.interfaces) has_it = has_it || has(addresses, address->text());
-        if (!has_it && looks_.at(host_->name).has_pilvi)
+        if (!has_it)
             warn(fmt::format("none of its interfaces has the address {}", host_->name), "the other machines must reach it there all the same");
         if (has(host_->roles, "network"))
             for (const auto& [bridge, device] : deployment_.bridge_interfaces) {
@@ -106,7 +106,7 @@ private:
             if (setting.section != "tunnel" || !(has(host_->roles, "network") || has(host_->roles, "compute"))) continue;
             const std::string device(trim_quotes(setting.value));
             const auto found = facts.interfaces.find(device);
-            if (found == facts.interfaces.end() || (found->second.empty() && looks_.at(host_->name).has_pilvi))
+            if (found == facts.interfaces.end() || found->second.empty())
                 fatal(fmt::format("its tunnels would end at {}, {}", device,
                                   found == facts.interfaces.end() ? "which it has not" : "which has no address"),
                       "name an interface that has one on every machine, or leave CONFIG_NEUTRON_OVS_TUNNEL_IF empty");

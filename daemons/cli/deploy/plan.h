@@ -14,8 +14,7 @@ namespace pilvi::cli {
 struct Look {
     std::optional<NodeFacts> facts;
     std::string failure;
-    Micros at = 0;          // this machine's clock when the answer came
-    bool has_pilvi = true;  // false: the facts are from Debian's own programs, and fewer
+    Micros at = 0;  // this machine's clock when the answer came
 };
 
 struct Trouble {

@@ -129,6 +129,9 @@ NodeFacts look_at_machine(const std::vector<std::string>& names) {
     SystemCommandRunner runner;
     if (facts.installed.size() < std::size(role_names) && fs::exists("/usr/bin/apt-cache"))
         facts.available = available_in(runner.run({.argv = policy_of_roles()}).out);
+    if (const char* file = "/etc/pilvi/node.env"; fs::exists(file))
+        for (const std::string& line : split(read_file(file), '\n', false))
+            if (line.starts_with("PILVI_URL_HOST=")) facts.url_host = line.substr(15);
     if (fs::exists(deploy_pending))
         for (const std::string& line : split(read_file(deploy_pending), '\n', false)) facts.pending.insert(line);
     facts.volume_group = look_at_storage(runner).group.has_value();
@@ -160,6 +163,7 @@ json::object to_json(const NodeFacts& facts) {
             {"enabled", array_of(facts.enabled)},
             {"available", array_of(facts.available)},
             {"interfaces", std::move(interfaces)},
+            {"url_host", facts.url_host},
             {"pending", array_of(facts.pending)},
             {"resolved", array_of(facts.resolved)},
             {"ports", array_of(facts.ports)},
@@ -186,6 +190,7 @@ NodeFacts facts_from(std::string_view text) {
                     .enabled = texts_in(o, "enabled"),
                     .available = texts_in(o, "available"),
                     .interfaces = {},
+                    .url_host = string_or(o, "url_host"),
                     .pending = texts_in(o, "pending"),
                     .resolved = texts_in(o, "resolved"),
                     .ports = {},
@@ -211,6 +216,7 @@ std::vector<Probe> probes(const std::string& name) {
             {{"cat", "/proc/meminfo", "/proc/net/tcp", "/proc/net/tcp6"}},
             {{"getent", "ahosts", name}},
             {{"ls", "/sys/class/net"}},
+            {{"ip", "-o", "addr", "show", "scope", "global"}},
             {policy_of_roles()}};
 }
 
@@ -226,8 +232,9 @@ NodeFacts facts_from(const std::vector<ProbeAnswer>& answers, const std::string&
                     .kvm = ended_well(4),
                     .installed = {},
                     .enabled = {},
-                    .available = available_in(text(8)),
+                    .available = available_in(text(9)),
                     .interfaces = {},
+                    .url_host = {},
                     .pending = {},
                     .resolved = {},
                     .ports = listening_in(text(5)),
@@ -239,6 +246,10 @@ NodeFacts facts_from(const std::vector<ProbeAnswer>& answers, const std::string&
             facts.memory_mib = parse_integer(words[1]).value_or(0) / 1024;
     if (ended_well(6)) facts.resolved.insert(name);
     for (const std::string& interface : split(text(7), '\n', false)) facts.interfaces[interface];
+    // "2: eth0    inet 192.0.2.2/24 ..."
+    for (const std::string& line : split(text(8), '\n', false))
+        if (const auto words = split(line, ' ', false); words.size() > 3 && words[2].starts_with("inet"))
+            if (const auto cidr = Cidr::parse(words[3])) facts.interfaces[words[1]].push_back(cidr->address.text());
     return facts;
 }
 

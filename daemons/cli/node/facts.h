@@ -19,6 +19,7 @@ struct NodeFacts {
     std::set<std::string> installed, enabled;                         // roles; those that are enabled, configured and run
     std::set<std::string> available = {};                             // roles whose packages apt could install; looked for where one is not installed
     std::map<std::string, std::vector<std::string>> interfaces = {};  // their addresses, without link-local ones
+    std::string url_host = {};                                        // what its catalogue names, "" where it has none
     std::set<std::string> pending = {};                               // what a deployment that was ended left undone: deploy_pending
     std::set<std::string> resolved;                                   // those of the names that were asked for
     std::set<int> ports;                                              // TCP, listened on

@@ -155,7 +155,6 @@ TEST_CASE("packages that are missing are installed where apt has them") {
     auto all = looks();
     all["c1"].facts->installed = {};
     all["c1"].facts->available = {"compute"};
-    all["c1"].has_pilvi = false;
     CHECK(preflight(three(), all).empty());
     CHECK(texts(installations(three(), all)) == std::vector<std::string>{"c1: installs pilvi-role-compute"});
     // A source that the answers name is trusted to have them.
@@ -189,6 +188,7 @@ TEST_CASE("of a machine without pilvi, Debian's programs tell") {
                      "   1: 0100007F:1F90 00000000:0000 01 x\n"},
                     {2, ""},
                     {0, "eth0\nlo\n"},
+                    {0, "2: eth0    inet 192.0.2.2/24 brd 192.0.2.255 scope global eth0\n2: eth0    inet6 fd00::2/64 scope global\n"},
                     {0, "pilvi-role-compute:\n  Installed: (none)\n  Candidate: 1.0\npilvi-role-network:\n  Candidate: (none)\n"}},
                    "ctl");
     CHECK(facts.name == "c1");
@@ -199,12 +199,12 @@ TEST_CASE("of a machine without pilvi, Debian's programs tell") {
     CHECK_FALSE(facts.kvm);
     CHECK(facts.ports == std::set<int>{9696});
     CHECK(facts.resolved.empty());
-    CHECK(facts.interfaces.size() == 2);
+    CHECK(facts.interfaces == std::map<std::string, std::vector<std::string>>{{"eth0", {"192.0.2.2", "fd00::2"}}, {"lo", {}}});
     CHECK(facts.available == std::set<std::string>{"compute"});
     CHECK(facts.installed.empty());
     // Nothing of it, or something else: no facts, but no trouble either.
     CHECK(facts_from(std::vector<ProbeAnswer>{}, "ctl").uid == -1);
-    CHECK(probes("ctl").size() == 9);
+    CHECK(probes("ctl").size() == 10);
 }
 
 TEST_CASE("facts travel as JSON") {
@@ -213,6 +213,7 @@ TEST_CASE("facts travel as JSON") {
     facts.controller = "ctl";
     facts.volume_group = true;
     facts.pending = {"bootstrap", "network-agent"};
+    facts.url_host = "192.0.2.10";
     facts.available = {"storage"};
     const NodeFacts again = facts_from(to_text(to_json(facts)));
     CHECK(to_json(again) == to_json(facts));
