@@ -187,9 +187,14 @@ std::vector<Step> installations(const Deployment& deployment, const std::map<std
     std::vector<Step> out;
     for (const Deployment::Host& host : deployment.hosts) {
         const auto look = looks.find(host.name);
+        if (look == looks.end() || !look->second.facts) continue;
+        const NodeFacts& facts = *look->second.facts;
         std::vector<std::string> missing;
         for (const std::string& role : host.roles)
-            if (look != looks.end() && look->second.facts && !look->second.facts->installed.contains(role)) missing.push_back("pilvi-role-" + role);
+            if (!facts.installed.contains(role)) missing.push_back("pilvi-role-" + role);
+        const std::string guest(guest_package);
+        const bool wanted = host.name == deployment.hosts.front().name && deployment.provision.demo && deployment.provision.image.empty();
+        if (wanted && !facts.installed.contains(guest) && facts.available.contains(guest)) missing.push_back(guest);
         if (!missing.empty())
             out.push_back({Step::Kind::install, host.name, fmt::format("installs {}", join(missing, ", ")), "", deployment.apt_source, missing});
     }

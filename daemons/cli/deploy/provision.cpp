@@ -17,6 +17,7 @@
 #include "deploy/demo_server.h"
 #include "deploy/provisioner.h"
 #include "doctor/cloud_view.h"
+#include "node/facts.h"
 
 namespace pilvi::cli {
 namespace {
@@ -90,7 +91,7 @@ void Provisioner::make_flavors() {
 
 void Provisioner::make_image() {
     const Provision& what = options_.what;
-    const std::string url = admin_.endpoint("image") + "/v2/images", source = what.image.empty() ? packaged_image : what.image;
+    const std::string url = admin_.endpoint("image") + "/v2/images", source = what.image.empty() ? guest_image : what.image;
     const json::object there = find(admin_, url + "?name=" + percent_encode(what.image_name), "images", what.image_name);
     if (string_or(there, "status") == "active") return;
     const bool remote = source.starts_with("http://") || source.starts_with("https://");

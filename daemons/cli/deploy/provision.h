@@ -10,7 +10,6 @@
 namespace pilvi::cli {
 
 inline constexpr const char* demo_password_file = "/etc/pilvi/credentials/demo-password";
-inline constexpr const char* packaged_image = "/usr/share/pilvi/guest/guest.qcow2";
 
 // A piece of it: the command `pilvi provision PART ...`, and what it makes, for people.
 struct ProvisionPart {

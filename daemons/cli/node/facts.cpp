@@ -77,6 +77,7 @@ std::set<std::string> available_in(std::string_view text) {
         if (!rest.starts_with("Candidate:") || trim(rest.substr(10)) == "(none)") continue;
         for (const std::string_view role : role_names)
             if (package == package_of(role)) out.emplace(role);
+        if (package == guest_package) out.emplace(guest_package);
     }
     return out;
 }
@@ -84,6 +85,7 @@ std::set<std::string> available_in(std::string_view text) {
 std::vector<std::string> policy_of_roles() {
     std::vector<std::string> argv{"/usr/bin/env", "LC_ALL=C", "apt-cache", "policy"};
     for (const std::string_view role : role_names) argv.push_back(package_of(role));
+    argv.emplace_back(guest_package);
     return argv;
 }
 
@@ -127,7 +129,8 @@ NodeFacts look_at_machine(const std::vector<std::string>& names) {
     facts.ports = listening();
     facts.interfaces = interfaces_now();
     SystemCommandRunner runner;
-    if (facts.installed.size() < std::size(role_names) && fs::exists("/usr/bin/apt-cache"))
+    if (fs::exists(guest_image)) facts.installed.emplace(guest_package);
+    if (facts.installed.size() <= std::size(role_names) && fs::exists("/usr/bin/apt-cache"))
         facts.available = available_in(runner.run({.argv = policy_of_roles()}).out);
     if (const char* file = "/etc/pilvi/node.env"; fs::exists(file))
         for (const std::string& line : split(read_file(file), '\n', false))

@@ -28,6 +28,10 @@ struct NodeFacts {
     bool volume_group = false;                                        // cinder-volumes is there
 };
 
+// The guest of a first server: a package, which stands among the roles that are installed or available.
+inline constexpr std::string_view guest_package = "pilvi-guest-image";
+inline constexpr const char* guest_image = "/usr/share/pilvi/guest/guest.qcow2";
+
 // Where a deployment notes a change whose other half is still to come: "bootstrap", or a daemon that is to be started anew; one a line.
 inline constexpr const char* deploy_pending = "/var/lib/pilvi/deploy-pending";
 

@@ -164,6 +164,15 @@ TEST_CASE("packages that are missing are installed where apt has them") {
     CHECK(preflight(sourced, all).empty());
     CHECK(installations(sourced, all).at(0).content == sourced.apt_source);
     CHECK(installations(three(), looks()).empty());
+    // The guest of a demo, where apt has it.
+    Deployment demo = three();
+    demo.provision.demo = true;
+    all = looks();
+    CHECK(installations(demo, all).empty());
+    all["ctl"].facts->available = all["c1"].facts->available = {"pilvi-guest-image"};
+    CHECK(texts(installations(demo, all)) == std::vector<std::string>{"ctl: installs pilvi-guest-image"});
+    demo.provision.image = "/root/a.img";
+    CHECK(installations(demo, all).empty());
 }
 
 TEST_CASE("a machine that joined and was ended starts its roles") {
