@@ -74,7 +74,7 @@ on_exit() {
   [ $status != 0 ] || return 0
   [ ! -t 1 ] || printf '\r\033[K'
   {
-    echo "allinone: failed${step_name:+ at: $step_name}"
+    echo "${0##*/}: failed${step_name:+ at: $step_name}"
     echo "  reason: $(cat "$state/log/reason" 2>/dev/null || echo "a command ended with status $status")"
     if [ -s "${step_log:-}" ]; then
       tail -n 8 "$step_log" | cut -c1-200 | sed 's/^/  | /'
