@@ -135,7 +135,7 @@ http::Response Fetcher::follow(http::ClientRequest request) const {
         check(request.url);
         const urls::url url(*urls::parse_uri(request.url));
         // The client gets the URL without a fragment and with the host as the parser here has understood it.
-        request.url = std::string(url.scheme()) + "://" + std::string(url.encoded_host_and_port()) + std::string(url.encoded_target());
+        request.url = lower(std::string(url.scheme())) + "://" + std::string(url.encoded_host_and_port()) + std::string(url.encoded_target());
         http::Response response = client_.send(request);
         const bool moved =
             response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;

@@ -120,6 +120,7 @@ TEST_CASE("redirects: followed a few times, each checked as if it came first") {
     };
     const Fetcher fetcher{local_rules(outside.port)};
     CHECK(fetched(fetcher, outside.url("/relative")) == "bytes of /data");
+    CHECK(fetched(fetcher, outside.url("/relative", "HTTP")) == "bytes of /data");
     CHECK(failure([&] { fetched(fetcher, outside.url("/inside")); }) == Errc::bad_request);
     CHECK(failure([&] { fetched(fetcher, outside.url("/name")); }) == Errc::bad_request);
     CHECK(failure([&] { fetched(fetcher, outside.url("/file")); }) == Errc::bad_request);
