@@ -44,7 +44,7 @@ struct Identity final : fuzz::Subject {
         headers.set("Content-Type", "application/json");
         headers.set("Host", "cloud.example");
     }
-    api::Service& service() override { return api; }
+    http::Handler& service() override { return api; }
     bool fails(std::string_view path) const override { return path.find("saml2") != path.npos; }  // assertions cannot be signed
 };
 }  // namespace

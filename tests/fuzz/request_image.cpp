@@ -33,24 +33,15 @@ struct Image final : fuzz::Subject {
         app.importer = &importer;
         headers.set("X-Auth-Token", "admin");
         headers.set("Content-Type", "application/json");
-        send("POST", "/v2/images",
-             R"({"id": "11111111-0000-4000-8000-000000000000", "name": "a", "disk_format": "raw", "container_format": "bare"})");
-        send("PUT", "/v2/images/11111111-0000-4000-8000-000000000000/file", "0123456789", "application/octet-stream");
-        send("POST", "/v2/images", R"({"id": "22222222-0000-4000-8000-000000000000", "disk_format": "raw", "container_format": "bare", "p": "q"})");
-        send("POST", "/v2/metadefs/namespaces", R"({"namespace": "NS", "visibility": "public"})");
+        fuzz::set_up(*this, "POST", "/v2/images",
+                     R"({"id": "11111111-0000-4000-8000-000000000000", "name": "a", "disk_format": "raw", "container_format": "bare"})");
+        fuzz::set_up(*this, "PUT", "/v2/images/11111111-0000-4000-8000-000000000000/file", "0123456789", "application/octet-stream");
+        fuzz::set_up(*this, "POST", "/v2/images",
+                     R"({"id": "22222222-0000-4000-8000-000000000000", "disk_format": "raw", "container_format": "bare", "p": "q"})");
+        fuzz::set_up(*this, "POST", "/v2/metadefs/namespaces", R"({"namespace": "NS", "visibility": "public"})");
     }
-    api::Service& service() override { return *api; }
+    http::Handler& service() override { return *api; }
     void settle() override { importer.wait_idle(); }
-
-private:
-    void send(std::string_view method, std::string_view path, std::string body, std::string_view type = "application/json") {
-        http::Request request{
-            .method = std::string(method), .target = std::string(path), .path = std::string(path), .headers = headers, .body = body};
-        request.headers.set("Content-Type", type);
-        testing::BodyBytes stream(body);
-        request.stream = &stream;
-        if (const http::Response response = api->handle(request); response.status >= 300) fuzz::wrong("setup", request, response);
-    }
 };
 }  // namespace
 

@@ -29,7 +29,7 @@ struct Placement final : fuzz::Subject {
         headers.set("OpenStack-API-Version", "placement latest");
         headers.set("Content-Type", "application/json");
     }
-    api::Service& service() override { return api; }
+    http::Handler& service() override { return api; }
 };
 }  // namespace
 

@@ -10,27 +10,28 @@
 #include <string>
 #include <string_view>
 
-#include "api/service.h"
 #include "base/text.h"
+#include "identity/identity.h"
 #include "log/log.h"
 #include "support/body_bytes.h"
 
 namespace pilvi::fuzz {
 
-// Two callers: "admin", and "member" with the roles member and reader.
+// Callers: "admin", "member" with the roles member and reader, and "service", what agents act as.
 class Callers final : public Authenticator {
 public:
     std::optional<Context> authenticate(std::string_view token, bool) override {
-        if (token != "admin" && token != "member") return std::nullopt;
+        if (token != "admin" && token != "member" && token != "service") return std::nullopt;
         Context who;
-        who.user_id = std::string(32, token == "admin" ? 'a' : 'b');
+        who.user_id = std::string(32, token == "admin" ? 'a' : token == "member" ? 'b' : 'e');
         who.user_name = std::string(token);
-        who.project_id = std::string(32, token == "admin" ? 'c' : 'd');
+        who.project_id = std::string(32, token == "admin" ? 'c' : token == "member" ? 'd' : 'f');
         who.project_name = "project";
         who.user_domain_id = who.project_domain_id = "default";
         who.roles = {"member", "reader"};
         if (token == "admin") who.roles.insert(who.roles.end(), {"admin", "manager"});
-        who.is_admin = token == "admin";
+        if (token == "service") who.roles.insert(who.roles.end(), {"admin", "service"});
+        who.is_admin = token != "member";
         return who;
     }
 };
@@ -38,12 +39,13 @@ public:
 // A service with its database; another one takes its place as soon as a request may have changed something, so that every input stands alone.
 struct Subject {
     virtual ~Subject() = default;
-    virtual api::Service& service() = 0;
+    virtual http::Handler& service() = 0;
     virtual void settle() {}  // waits for what a request began
     // Whether the operation answers 500 whatever it is asked, as the original does.
     virtual bool fails(std::string_view path) const { return path.empty(); }
     std::map<std::string, std::string, std::less<>> names;
     http::Headers headers;  // where an input has none of that name
+    bool tls = false;       // the requests come over TLS
 };
 
 [[noreturn]] inline void wrong(std::string_view what, const http::Request& request, const http::Response& response) {
@@ -59,6 +61,19 @@ inline void check(const http::Request& request, const http::Response& response) 
             if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) wrong("a control character in a header", request, response);
     if (!is_utf8(response.body)) wrong("no UTF-8", request, response);
     if (response.headers.get("Content-Type").starts_with("application/json") && !response.body.empty()) (void)parse_json(response.body);
+}
+
+// What stands before the first input is asked for. The answer's JSON.
+inline json::value set_up(Subject& subject, std::string_view method, std::string_view target, std::string body,
+                          std::string_view type = "application/json") {
+    http::Request request{
+        .method = std::string(method), .target = std::string(target), .path = std::string(target), .headers = subject.headers, .body = body};
+    request.headers.set("Content-Type", type);
+    testing::BodyBytes stream(body);
+    request.stream = &stream;
+    const http::Response response = subject.service().handle(request);
+    if (response.status >= 300) wrong("setup", request, response);
+    return response.body.empty() ? json::value() : parse_json(response.body);
 }
 
 // The header part and body of an input; false where no HTTP parser would let it pass.
@@ -99,6 +114,7 @@ inline bool read_request(std::string_view text, const Subject& subject, http::Re
         if (!request.headers.has(name)) request.headers.add(name, value);
     request.headers.set("Content-Length", std::to_string(body.size()));
     request.peer = "127.0.0.1";
+    request.tls = subject.tls;
     return true;
 }
 
@@ -108,7 +124,7 @@ inline void ask(std::unique_ptr<Subject>& subject, const std::function<std::uniq
     http::Request request;
     std::string body;
     if (!read_request(text, *subject, request, body)) return;
-    api::Service& service = subject->service();
+    http::Handler& service = subject->service();
     const http::BodyPolicy policy = service.body_policy({request.method, request.path, request.headers});
     if (body.size() > policy.limit) return;
     testing::BodyBytes stream(body);
