@@ -66,6 +66,8 @@ json::object member(const json::value& body, std::string_view name, std::string_
     throw Error(Errc::bad_gateway, "the " + std::string(type) + " service answered without " + std::string(name));
 }
 
+bool is_away(Errc code) { return code == Errc::unavailable || code == Errc::timeout || code == Errc::bad_gateway; }
+
 std::string with_underscores(std::string name) {
     for (char& c : name)
         if (c == '-') c = '_';
@@ -89,8 +91,14 @@ http::Response Peer::send(std::string_view method, const std::string& path, cons
 json::value Peer::call(const std::string& token, std::string_view method, const std::string& path, const json::value& body) {
     http::Headers headers;
     headers.set("Accept", "application/json");
-    if (!token.empty()) headers.set("X-Auth-Token", token);
-    return body_of(send(method, path, body, headers), type_);
+    if (token.empty()) return body_of(send(method, path, body, headers), type_);
+    headers.set("X-Auth-Token", token);
+    try {
+        return body_of(send(method, path, body, headers), type_);
+    } catch (const Error& error) {
+        if (!is_away(error.code())) throw;
+        throw Error(Errc::internal, "the " + type_ + " service cannot be asked: " + error.message());
+    }
 }
 
 std::optional<json::object> HttpImageClient::image(const std::string& token, const std::string& id) {
@@ -209,7 +217,7 @@ std::optional<std::string> HttpNetworkClient::auto_allocated_network(const std::
         return string_or(
             member(call(token, "GET", "/v2.0/auto-allocated-topology/" + percent_encode(project_id)), "auto_allocated_topology", "network"), "id");
     } catch (const Error& error) {
-        if (error.code() == Errc::unavailable || error.code() == Errc::timeout || error.code() == Errc::bad_gateway) throw;
+        if (error.code() == Errc::internal) throw;
         return std::nullopt;
     }
 }

@@ -14,7 +14,8 @@ public:
     Peer(Session& session, std::string service_type) : session_(session), type_(std::move(service_type)) {}
 
 protected:
-    // As the bearer of `token`, or as our service user where it is "". Errors like Session::call.
+    // As the bearer of `token`, or as our service user where it is "". Errors like Session::call, but that a service which cannot be asked is
+    // Error(internal) to the bearer of a token: the API answers 500 as Nova's does, without saying what is behind it.
     json::value call(const std::string& token, std::string_view method, const std::string& path, const json::value& body = nullptr);
     http::Response send(std::string_view method, const std::string& path, const json::value& body, const http::Headers& headers);
 
