@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t read_size = 16384;
 constexpr std::size_t body_read_size = 65536;
 constexpr auto quick_succession = std::chrono::milliseconds(5);  // two requests that follow so closely: the next one is worth a short wait
-constexpr auto kept_wait = std::chrono::milliseconds(1);
+constexpr auto kept_wait = std::chrono::milliseconds(4);
 constexpr std::string_view listener_header = "X-Pilvi-Listener";
 constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 

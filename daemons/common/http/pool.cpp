@@ -51,9 +51,11 @@ void Pool::stop() {
     for (std::thread& thread : threads) thread.join();
 }
 
+bool Pool::has_room() const { return tasks_.size() <= idle_ + (most_ - threads_.size()); }
+
 bool Pool::keep() {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || !tasks_.empty() || kept_ + 1 >= most_) return false;
+    if (stopping_ || !has_room() || kept_ + 1 >= most_) return false;
     ++kept_;
     return true;
 }
@@ -61,7 +63,7 @@ bool Pool::keep() {
 bool Pool::may_go_on() {
     const std::lock_guard lock(mutex_);
     ++finished_;
-    return !stopping_ && tasks_.empty();
+    return !stopping_ && has_room();
 }
 
 void Pool::release() {

@@ -20,7 +20,7 @@ public:
     // Ends after the tasks in work; those that wait are dropped.
     void stop();
     std::uint64_t finished() const;
-    // A task may keep its thread for what is likely to come next: true where no other task waits and another thread is left for those that come.
+    // A task may keep its thread for what is likely to come next: true where no other task waits for a thread, and one is left for those that come.
     // Ended by release().
     bool keep();
     // Between two pieces of work of such a task, which count as tasks: whether it may go on.
@@ -29,6 +29,7 @@ public:
 
 private:
     void work();
+    bool has_room() const;  // every task that waits has a thread that is idle, or may be started
     const std::string name_;
     const std::size_t most_, queue_;
     mutable std::mutex mutex_;
