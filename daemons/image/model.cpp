@@ -10,12 +10,6 @@
 
 namespace pilvi::image {
 namespace {
-std::string marks(std::size_t count) {
-    std::string out;
-    for (std::size_t i = 0; i < count; ++i) out += i == 0 ? "?" : ", ?";
-    return out;
-}
-
 template <class T>
 json::value or_null(const std::optional<T>& value) {
     return value ? json::value(*value) : json::value(nullptr);
@@ -45,16 +39,22 @@ Image read_row(const Row& row) {
     return i;
 }
 
-// The properties, tags and locations of these images: one statement, since a small list costs little more than its statements.
+// The properties, tags and locations of these images: one statement, since a small list costs little more than its statements. Several ids are a table
+// that is joined: SQLite would sort a list after IN anew for each part.
 std::vector<Row> details_of(Tx& tx, const Values& ids) {
-    const std::string in = " WHERE image_id IN (" + marks(ids.size()) + ")";
-    Values parameters;
-    parameters.reserve(ids.size() * 3);
-    for (int part = 0; part < 3; ++part) parameters.insert(parameters.end(), ids.begin(), ids.end());
-    return tx.query("SELECT image_id, -2, name, value, '' FROM image_properties" + in +
-                        " UNION ALL SELECT image_id, -1, value, '', '' FROM image_tags" + in +
-                        " UNION ALL SELECT image_id, position, url, store, metadata FROM image_locations" + in,
-                    parameters);
+    const bool one = ids.size() == 1;
+    std::string sql;
+    for (std::size_t i = 0; !one && i < ids.size(); ++i) sql += i == 0 ? "WITH wanted (id) AS (VALUES (?)" : ", (?)";
+    if (!one) sql += ") ";
+    const auto part = [&](std::string_view columns, std::string_view table) {
+        sql += columns;
+        (sql += one ? " FROM " : " FROM wanted w CROSS JOIN ") += table;
+        sql += one ? " p WHERE p.image_id = ?" : " p WHERE p.image_id = w.id";
+    };
+    part("SELECT p.image_id, -2, p.name, p.value, ''", "image_properties");
+    part(" UNION ALL SELECT p.image_id, -1, p.value, '', ''", "image_tags");
+    part(" UNION ALL SELECT p.image_id, p.position, p.url, p.store, p.metadata", "image_locations");
+    return tx.query(sql, one ? Values(3, ids.front()) : ids);
 }
 
 std::vector<std::pair<std::string, Value>> columns_of(const Image& i) {
@@ -224,11 +224,75 @@ void replace_locations(Tx& tx, const std::string& image_id, const std::vector<Lo
 }
 
 namespace {
-void add_locations(json::object& out, const api::Call& call, const Image& i) {
+// Where an image is to be told, member by member: as an object, or as the text of one.
+class ObjectOut {
+public:
+    explicit ObjectOut(json::object& out) : out_(out) {}
+    template <class T>
+    void member(std::string_view name, const T& value) {
+        out_[name] = json::value(value);
+    }
+    template <class T>
+    void member(std::string_view name, const std::optional<T>& value) {
+        out_[name] = value ? json::value(*value) : json::value(nullptr);
+    }
+    void member(std::string_view name, const std::set<std::string>& values) { out_[name] = json::array(values.begin(), values.end()); }
+    void property(const std::string& name, const std::string& value) { out_[name] = value; }
+
+private:
+    json::object& out_;
+};
+
+class TextOut {
+public:
+    explicit TextOut(std::string& out) : out_(out) {}
+    // `name` needs no escapes.
+    template <class T>
+    void member(std::string_view name, const T& value) {
+        out_ += separator_;
+        separator_ = ',';
+        ((out_ += '"') += name) += "\":";
+        append(value);
+    }
+    void property(const std::string& name, const std::string& value) {
+        out_ += separator_;
+        separator_ = ',';
+        append_quoted(out_, name);
+        out_ += ':';
+        append_quoted(out_, value);
+    }
+
+private:
+    void append(const std::string& text) { append_quoted(out_, text); }
+    void append(std::string_view text) { append_quoted(out_, text); }
+    void append(const char* text) { append_quoted(out_, text); }
+    void append(bool value) { out_ += value ? "true" : "false"; }
+    void append(std::int64_t number) { append_number(out_, number); }
+    void append(const json::array& value) { append_json(out_, value); }
+    template <class T>
+    void append(const std::optional<T>& value) {
+        if (value) append(*value);
+        else out_ += "null";
+    }
+    void append(const std::set<std::string>& values) {
+        char separator = '[';
+        for (const std::string& value : values) {
+            out_ += separator;
+            separator = ',';
+            append(value);
+        }
+        out_ += values.empty() ? "[]" : "]";
+    }
+    std::string& out_;
+    char separator_ = '{';
+};
+
+template <class Out>
+void tell_locations(const api::Call& call, const Image& i, Out& out) {
     std::string stores;
     for (const Location& location : i.locations)
         if (!location.store.empty()) stores += (stores.empty() ? "" : ",") + location.store;
-    if (!stores.empty()) out["stores"] = stores;
+    if (!stores.empty()) out.member("stores", stores);
     const App& app = call.app<App>();
     if (!app.show_locations && !app.show_direct_url) return;
     const bool allowed = call.allowed("get_image_location", json::object{{"project_id", or_null(i.owner)}, {"visibility", i.visibility}});
@@ -239,44 +303,52 @@ void add_locations(json::object& out, const api::Call& call, const Image& i) {
             if (!location.store.empty()) metadata["store"] = location.store;
             if (allowed) all.push_back(json::object{{"url", location.url}, {"metadata", std::move(metadata)}});
         }
-        out["locations"] = std::move(all);
+        out.member("locations", all);
     }
-    if (app.show_direct_url && allowed && !i.locations.empty()) out["direct_url"] = i.locations.front().url;
+    if (app.show_direct_url && allowed && !i.locations.empty()) out.member("direct_url", i.locations.front().url);
+}
+
+template <class Out>
+void tell(const api::Call& call, const Image& i, Out&& out) {
+    for (const auto& [name, value] : i.properties)
+        if (may(call, name, PropertyRight::read)) out.property(name, value);
+    const std::string self = "/v2/images/" + i.id;
+    out.member("id", i.id);
+    out.member("name", i.name);
+    out.member("disk_format", i.disk_format);
+    out.member("container_format", i.container_format);
+    out.member("visibility", i.visibility);
+    out.member("size", i.size);
+    out.member("virtual_size", i.virtual_size);
+    out.member("status", i.status);
+    out.member("checksum", i.checksum);
+    out.member("protected", i.is_protected);
+    out.member("min_ram", i.min_ram);
+    out.member("min_disk", i.min_disk);
+    out.member("owner", i.owner);
+    out.member("os_hidden", i.os_hidden);
+    out.member("os_hash_algo", i.os_hash_algo);
+    out.member("os_hash_value", i.os_hash_value);
+    out.member("created_at", iso8601(i.created_at));
+    out.member("updated_at", iso8601(i.updated_at));
+    out.member("tags", i.tags);
+    out.member("self", self);
+    out.member("file", self + "/file");
+    out.member("schema", "/v2/schemas/image");
+    tell_locations(call, i, out);
 }
 }  // namespace
 
-json::object view(const api::Call& call, const Image& i, const json::storage_ptr& storage) {
-    json::object out(storage);
-    out.reserve(i.properties.size() + 24);
-    for (const auto& [name, value] : i.properties)
-        if (may(call, name, PropertyRight::read)) out[name] = value;
-    json::array tags(storage);
-    for (const std::string& tag : i.tags) tags.emplace_back(tag);
-    const std::string self = "/v2/images/" + i.id;
-    out["id"] = i.id;
-    out["name"] = or_null(i.name);
-    out["disk_format"] = or_null(i.disk_format);
-    out["container_format"] = or_null(i.container_format);
-    out["visibility"] = i.visibility;
-    out["size"] = or_null(i.size);
-    out["virtual_size"] = or_null(i.virtual_size);
-    out["status"] = i.status;
-    out["checksum"] = or_null(i.checksum);
-    out["protected"] = i.is_protected;
-    out["min_ram"] = i.min_ram;
-    out["min_disk"] = i.min_disk;
-    out["owner"] = or_null(i.owner);
-    out["os_hidden"] = i.os_hidden;
-    out["os_hash_algo"] = or_null(i.os_hash_algo);
-    out["os_hash_value"] = or_null(i.os_hash_value);
-    out["created_at"] = iso8601(i.created_at);
-    out["updated_at"] = iso8601(i.updated_at);
-    out["tags"] = std::move(tags);
-    out["self"] = self;
-    out["file"] = self + "/file";
-    out["schema"] = "/v2/schemas/image";
-    add_locations(out, call, i);
+json::object view(const api::Call& call, const Image& image) {
+    json::object out;
+    out.reserve(image.properties.size() + 24);
+    tell(call, image, ObjectOut(out));
     return out;
+}
+
+void append_view(std::string& out, const api::Call& call, const Image& image) {
+    tell(call, image, TextOut(out));
+    out += '}';
 }
 
 json::object policy_target(const api::Call& call, Tx& tx, const Image& i) {

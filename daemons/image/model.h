@@ -63,8 +63,10 @@ void insert_location(Tx& tx, const std::string& image_id, const Location& locati
 // Instead of those that are there.
 void replace_locations(Tx& tx, const std::string& image_id, const std::vector<Location>& locations);
 
-// As the caller may see it: locations and direct_url where the daemon shows them. Its values are in `storage`.
-json::object view(const api::Call& call, const Image& image, const json::storage_ptr& storage = {});
+// As the caller may see it: locations and direct_url where the daemon shows them.
+json::object view(const api::Call& call, const Image& image);
+// The text of that object.
+void append_view(std::string& out, const api::Call& call, const Image& image);
 // What policy checks see: project_id, owner, visibility, member_id of the caller where the image is shared with them.
 json::object policy_target(const api::Call& call, Tx& tx, const Image& image);
 

@@ -3,6 +3,7 @@
 #include <boost/json/src.hpp>
 
 #include <charconv>
+#include <cstring>
 
 #include "base/error.h"
 
@@ -19,11 +20,24 @@ json::value parse_json(std::string_view text, json::storage_ptr storage) {
 
 std::string to_text(const json::value& value) { return json::serialize(value); }
 
+namespace {
+// Whether one of eight bytes may need an escape: no such byte is missed, a byte beside one may be taken for one.
+bool may_need_escape(const char* bytes) {
+    constexpr std::uint64_t ones = 0x0101010101010101, highs = 0x8080808080808080;
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes, sizeof word);
+    const auto zeros = [](std::uint64_t w) { return (w - ones) & ~w & highs; };
+    return ((zeros(word ^ ones * '"') | zeros(word ^ ones * '\\') | ((word - ones * 0x20) & ~word)) & highs) != 0;
+}
+}  // namespace
+
 void append_quoted(std::string& out, std::string_view text) {
     constexpr char digits[] = "0123456789abcdef";
     out += '"';
     std::size_t from = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
+        while (i + 8 <= text.size() && !may_need_escape(text.data() + i)) i += 8;
+        if (i == text.size()) break;
         const auto c = static_cast<unsigned char>(text[i]);
         if (c >= 0x20 && c != '"' && c != '\\') continue;
         out += text.substr(from, i - from);

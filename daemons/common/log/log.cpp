@@ -42,18 +42,16 @@ bool stderr_is_journal() {
 // One line stays one line: what came from outside cannot forge another.
 void append_escaped(std::string& out, std::string_view text) {
     constexpr char digit[] = "0123456789abcdef";
-    for (const char c : text) {
-        const auto u = static_cast<unsigned char>(c);
-        if (c == '\n') {
-            out += "\\n";
-        } else if (u < 0x20 || u == 0x7f) {
-            out += "\\x";
-            out += digit[u >> 4];
-            out += digit[u & 15];
-        } else {
-            out += c;
-        }
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto u = static_cast<unsigned char>(text[i]);
+        if (u >= 0x20 && u != 0x7f) continue;
+        out.append(text, from, i - from);
+        from = i + 1;
+        if (u == '\n') out += "\\n";
+        else ((out += "\\x") += digit[u >> 4]) += digit[u & 15];
     }
+    out.append(text, from);
 }
 
 void to_journal(Level level, std::string_view message, Fields fields) {
@@ -71,6 +69,7 @@ void to_journal(Level level, std::string_view message, Fields fields) {
 
 void to_text(Level level, std::string_view message, Fields fields) {
     std::string line;
+    line.reserve(message.size() + 192);
     for (const char c : name_of(level)) line += static_cast<char>(c - 32);
     line += ' ';
     append_escaped(line, message);

@@ -218,10 +218,9 @@ Reply list(Call& call) {
     if (static_cast<std::int64_t>(images.size()) > limit) images.resize(static_cast<std::size_t>(limit));
     std::string text = R"({"images":)";
     text.reserve(256 + images.size() * 1024);
-    json::monotonic_resource memory;  // of all items, given back as a whole
     for (const Image& image : images) {
         text += &image == images.data() ? '[' : ',';
-        append_json(text, view(call, image, &memory));
+        append_view(text, call, image);
     }
     text += images.empty() ? "[]" : "]";
     const auto member = [&text](std::string_view name, std::string_view value) {

@@ -6,6 +6,13 @@ namespace pilvi::network {
 
 void for_children(Tx& tx, std::span<json::object> parents, std::string_view select_in, std::string_view tail,
                   const std::function<void(json::object&, const Row&)>& add) {
+    for_children(tx, parents, fmt::format("{} IN ({{0}}) {}", select_in, tail), add);
+}
+
+void for_children(Tx& tx, std::span<json::object> parents, std::string_view statement, const std::function<void(json::object&, const Row&)>& add) {
+    constexpr std::string_view place = "{0}";
+    std::size_t places = 0;
+    for (std::size_t at = statement.find(place); at != statement.npos; at = statement.find(place, at + place.size())) ++places;
     constexpr std::size_t batch = 500;
     std::multimap<std::string, json::object*, std::less<>> by_id;
     for (json::object& parent : parents) by_id.emplace(string_or(parent, "id"), &parent);
@@ -13,8 +20,10 @@ void for_children(Tx& tx, std::span<json::object> parents, std::string_view sele
         std::vector<std::string> ids;
         for (; from != by_id.end() && ids.size() < batch; ++from) ids.push_back(from->first);
         Values parameters;
-        const std::string in = marks(ids, parameters);
-        for (const Row& row : tx.query(fmt::format("{} IN ({}) {}", select_in, in, tail), parameters)) {
+        parameters.reserve(ids.size() * places);
+        std::string in;
+        for (std::size_t i = 0; i < places; ++i) in = marks(ids, parameters);
+        for (const Row& row : tx.query(fmt::format(fmt::runtime(statement), in), parameters)) {
             const auto [first, last] = by_id.equal_range(row.at(0).text());
             for (auto at = first; at != last; ++at) add(*at->second, row);
         }

@@ -40,6 +40,8 @@ inline constexpr std::string_view net_owner_or_member =
 // Calls `add(parent, row)` for every row of "SELECT <parent id>, ... WHERE ... IN (<ids>) ...": one query for up to 500 parents.
 void for_children(Tx& tx, std::span<json::object> parents, std::string_view select_in, std::string_view tail,
                   const std::function<void(json::object&, const Row&)>& add);
+// The same for a whole statement, in which "{0}" stands for the ids, as often as it is there.
+void for_children(Tx& tx, std::span<json::object> parents, std::string_view statement, const std::function<void(json::object&, const Row&)>& add);
 // Sets "tags" of every row.
 void add_tags(Tx& tx, std::span<json::object> rows);
 // The filters tags, tags-any, not-tags, not-tags-any for a resource's filter hook; "" where the parameter is none of them.
