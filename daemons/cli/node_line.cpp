@@ -60,7 +60,9 @@ void add_provision(CLI::App& app, const Access& access, std::function<int()>& ru
     Provision& what = options.what;
     CLI::App* command = app.add_subcommand(
         "provision", "Makes what a cloud begins with, a part at a time, where it is missing; on a controller. pilvi deploy runs it");
-    command->add_option("PART", options.part, "flavors, image, networks (with the project demo), server, files, or summary")
+    command
+        ->add_option("PART", options.part,
+                     "catalogue (of its own region alone), flavors, image, networks (with the project demo), server, files, or summary")
         ->required()
         ->check(CLI::IsMember(std::vector<std::string>(std::begin(provision_part_names), std::end(provision_part_names))));
     command->add_option("--image", what.image, "File or URL (the guest of the package pilvi-guest-image)");

@@ -8,11 +8,13 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
 #include "base/ids.h"
+#include "base/route.h"
 #include "base/text.h"
 #include "deploy/demo_server.h"
 #include "deploy/provisioner.h"
@@ -73,6 +75,24 @@ std::string Provisioner::ensure(Session& session, const std::string& url, const 
     const json::value made = session.call("POST", url, json::object{{kind.singular, std::move(body)}});
     say(fmt::format("made the {} {}", kind.text, name));
     return string_or(object_or_empty(made.as_object(), kind.singular), "id");
+}
+
+void Provisioner::clean_catalogue() {
+    const std::string url = access_.auth_url + "/endpoints";
+    const std::string region = admin_session(access_.auth_url, access_.credentials, access_.configuration).region;
+    const json::value all = admin_.call("GET", url);
+    const json::array& endpoints = array_or_empty(all.as_object(), "endpoints");
+    std::set<std::string> own{"127.0.0.1"};
+    for (const json::value& item : endpoints)
+        if (string_or(item.as_object(), "region_id") == region) own.insert(host_of_url(string_or(item.as_object(), "url")));
+    std::size_t gone = 0;
+    for (const json::value& item : endpoints) {
+        const json::object& endpoint = item.as_object();
+        if (string_or(endpoint, "region_id") == region || !own.contains(host_of_url(string_or(endpoint, "url")))) continue;
+        admin_.call("DELETE", url + "/" + string_or(endpoint, "id"));
+        ++gone;
+    }
+    if (gone > 0) say(fmt::format("took {} endpoints of other regions out of the catalogue", gone));
 }
 
 void Provisioner::make_flavors() {
@@ -232,7 +252,8 @@ void Provisioner::print_summary() {
 
 int provision(const Access& access, const ProvisionOptions& options) {
     Provisioner provisioner(access, options);
-    if (options.part == "flavors") provisioner.make_flavors();
+    if (options.part == "catalogue") provisioner.clean_catalogue();
+    else if (options.part == "flavors") provisioner.make_flavors();
     else if (options.part == "image") provisioner.make_image();
     else if (options.part == "networks") provisioner.make_networks();
     else if (options.part == "files") provisioner.write_files();

@@ -21,7 +21,7 @@ std::vector<ProvisionPart> provision_parts(const Deployment& deployment);
 // The arguments that print what people want to know at the end.
 std::vector<std::string> summary_arguments(const Deployment& deployment);
 
-inline constexpr const char* provision_part_names[] = {"flavors", "image", "networks", "server", "files", "summary"};
+inline constexpr const char* provision_part_names[] = {"catalogue", "flavors", "image", "networks", "server", "files", "summary"};
 
 struct ProvisionOptions {
     std::string part;  // one of provision_part_names

@@ -11,6 +11,7 @@ namespace pilvi::cli {
 std::vector<ProvisionPart> provision_parts(const Deployment& deployment) {
     const Provision& p = deployment.provision;
     std::vector<ProvisionPart> out;
+    if (deployment.region != "RegionOne") out.push_back({"the catalogue has no endpoints of this cloud in RegionOne", {"catalogue"}});
     if (p.flavors) out.push_back({"there are the flavors m1.nano to m1.xlarge", {"flavors"}});
     if (p.demo) {
         std::vector<std::string> image{"image", "--image-name", p.image_name, "--image-format", p.image_format};

@@ -10,6 +10,8 @@ namespace pilvi::cli {
 class Provisioner {
 public:
     Provisioner(const Access& access, const ProvisionOptions& options);
+    // Takes away what names this cloud in another region than its own: a package's first start does not know the region that is answered later.
+    void clean_catalogue();
     void make_flavors();
     void make_image();
     void make_networks();  // and the project and user demo
