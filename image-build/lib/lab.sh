@@ -185,8 +185,8 @@ booted() { # NODE
 
 start_lab() { # [NODE...]: boots them, side by side
   local node
-  [ $# -gt 0 ] || mapfile -t nodes < <(lab_nodes)
-  [ $# -gt 0 ] || set -- "${nodes[@]}"
+  # shellcheck disable=SC2046
+  [ $# -gt 0 ] || set -- $(lab_nodes)
   for node; do start_node "$node" || die "the node $node does not start"; done
   for node; do await 120 "the boot of $node" booted "$node"; done
 }
