@@ -90,8 +90,8 @@ start_pinging() { # ADDRESS
   pinger=$!
 }
 
-stop_pinging() { # prints "SENT RECEIVED"
+stop_pinging() { # $sent and $received say what came of it
   kill -INT $pinger
   wait $pinger || :
-  sed -nE 's/^([0-9]+) packets transmitted, ([0-9]+) received.*/\1 \2/p' "$state/pings"
+  read -r sent received < <(sed -nE 's/^([0-9]+) packets transmitted, ([0-9]+) received.*/\1 \2/p' "$state/pings")
 }
