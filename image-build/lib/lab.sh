@@ -224,7 +224,7 @@ join_by_tokens() {
 }
 
 destroy_lab() {
-  local node device
+  local node device root
   [ -d "$lab" ] || return 0
   # shellcheck disable=SC2046
   cut_node $(lab_nodes)
@@ -239,4 +239,8 @@ destroy_lab() {
     [ ! -e "/sys/class/net/$bridge" ] || ip link delete "$bridge"
   fi
   rm -rf --one-file-system "${lab:?}"
+  for node in $(lab_nodes); do
+    root=$lab/$node/root
+    drop_control_groups
+  done
 }

@@ -131,7 +131,7 @@ control_groups() { # prints the container's own control group in each hierarchy 
 
 unit_name() { echo "pilvi-machine-$(printf '%s' "$root" | sha256sum | cut -c1-10)"; }
 
-drop_control_groups() { # of a container that ended
+drop_control_groups() { # of a container that ended; its last processes may hold them for a moment yet
   local group
   for group in $(control_groups); do
     [ ! -d "$group" ] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
