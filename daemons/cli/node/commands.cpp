@@ -188,6 +188,7 @@ int join_command(const Access& access, const JoinCommand& command) {
                                    {.controller = command.controller, .authority = command.authority, .name = command.name, .mac = command.mac})
             : join_cluster(places, {.controller = command.controller, .token = command.token, .name = command.name});
     std::printf("%s is a member of the cluster of %s: %s\n", record.name.c_str(), record.controller.c_str(), pilvi::join(record.roles, ", ").c_str());
+    std::fflush(stdout);  // starting the roles takes its time
     drop_passwords(access);
     if (!command.start) return 0;
     SystemCommandRunner runner;

@@ -35,8 +35,9 @@ std::string boot_script(const Provisioning& provisioning, const Media& media, co
                     system.sha256, system.state.st_size, provisioning.controller, provisioning.authority, mac);
     if (settings) arguments += fmt::format(" pilvi.answers={}/answers/{}", at, mac);
     if (way == BootWay::install) arguments += fmt::format(" pilvi.install pilvi.installed={}/installed/{}", at, mac);
-    return fmt::format("#!ipxe\nkernel {0}/files/vmlinuz initrd=initrd {1} console=tty0 console=ttyS0,115200\ninitrd {0}/files/initrd\nboot\n", at,
-                       arguments);
+    return fmt::format(
+        "#!ipxe\nkernel {0}/files/vmlinuz initrd=initrd {1} no_timer_check console=tty0 console=ttyS0,115200\ninitrd {0}/files/initrd\nboot\n", at,
+        arguments);
 }
 
 }  // namespace pilvi::cli
