@@ -36,7 +36,7 @@ pack() { # FILE DIRECTORY NAME...: a tar file whose members stand in that order
 
 make_ova() { # the descriptor first, then the digests, then the disk
   raw_disk
-  stream_vmdk "$work/$name-disk1.vmdk"
+  stream_vmdk "$work/disk.raw" "$work/$name-disk1.vmdk"
   ovf "$name" "$name-disk1.vmdk" >"$work/$name.ovf"
   (cd "$work" && sha256sum "$name.ovf" "$name-disk1.vmdk" | sed -E 's/^([0-9a-f]+)  (.*)$/SHA256(\2)= \1/' >"$name.mf")
   pack "$work/$name.ova" "$work" "$name.ovf" "$name.mf" "$name-disk1.vmdk"

@@ -19,14 +19,14 @@ free_port() { # not handed out before, and nobody listens there
   done
 }
 
-start_machine() { # NAME QEMU-OPTION...: its console goes to $work/NAME.log; ports: $api_port to 5000, $ssh_port to 22
+start_machine() { # NAME QEMU-OPTION...: its console goes to $work/NAME.log; ports: $api_port to 5000, $ssh_port to 22, or its card as $network says
   serial=$work/$1.log
   shift
   api_port=$(free_port) ssh_port=$(free_port)
   began=$SECONDS
-  qemu-system-x86_64 -M q35 -cpu Nehalem -accel tcg,thread=multi -smp 2 -m 3072 -display none -no-reboot -monitor none -serial "file:$serial" \
+  qemu-system-x86_64 -M q35 -cpu Nehalem,+rdrand -accel tcg,thread=multi -smp 2 -m 3072 -display none -no-reboot -monitor none -serial "file:$serial" \
     -device virtio-rng-pci -device i6300esb -action watchdog=reset \
-    -nic "user,restrict=on,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$api_port-:5000,hostfwd=tcp:127.0.0.1:$ssh_port-:22" "$@" 2>"$serial.errors" &
+    -nic "${network:-user,restrict=on,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:$api_port-:5000,hostfwd=tcp:127.0.0.1:$ssh_port-:22}" "$@" 2>"$serial.errors" &
   machine_pid=$!
 }
 
