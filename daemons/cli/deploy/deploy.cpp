@@ -97,11 +97,12 @@ public:
 
     void look() { look_at(deployment_.hosts); }
 
-    // False where something must be mended first.
-    bool examine() {
+    // False where something must be mended first. `notes`: what is not in the way is said too.
+    bool examine(bool notes) {
         bool good = true;
         for (const Trouble& trouble : preflight(deployment_, looks_)) {
             good = good && !trouble.fatal;
+            if (!trouble.fatal && !notes) continue;
             journal_.say(trouble.host, fmt::format("{}: {}. {}", trouble.fatal ? "in the way" : "note", trouble.reason, trouble.remedy));
         }
         return good;
@@ -126,7 +127,8 @@ public:
                 if (step.host == host.name) renewed.push_back(host);
         if (!good) return false;
         look_at(renewed);
-        return examine();
+        done_ = 0;
+        return examine(false);
     }
 
     bool carry_out() {
@@ -468,7 +470,7 @@ int deploy(CommandRunner& runner, const DeployOptions& options) {
     if (!usable) return 1;
     Run run(runner, deployment_of(values), options);
     run.look();
-    const bool good = run.examine();
+    const bool good = run.examine(true);
     if (options.dry_run) {
         run.show();
         return good ? 0 : 1;
