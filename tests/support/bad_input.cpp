@@ -1,5 +1,7 @@
 #include "support/bad_input.h"
 
+#include <doctest/doctest.h>
+
 #include <algorithm>
 
 #include "api/router.h"
@@ -12,6 +14,11 @@ namespace pilvi::testing {
 namespace {
 using api::Field;
 using api::Type;
+
+struct BadInputReport {
+    std::size_t operations = 0, requests = 0, accepted = 0;
+    std::vector<std::string> failures;  // one a line: operation, input, answer
+};
 
 // What stands in a body where a bad value goes. It is text, since not all of them are values.
 constexpr std::string_view mark = R"("@@bad@@")";
@@ -485,9 +492,10 @@ private:
 
 }  // namespace
 
-BadInputReport send_bad_input(const BadInputPlan& plan) {
+void check_bad_input(const BadInputPlan& plan) {
     log::set_level(log::Level::error);
-    const api::ServiceSpec spec = plan.fresh()->service().spec();
+    const std::unique_ptr<BadInputSubject> subject = plan.fresh();
+    const api::ServiceSpec& spec = subject->service().spec();
     Sender sender(plan);
     for (const api::Resource* resource : spec.resources)
         for (const api::Operation& operation : resource->operations) {
@@ -496,7 +504,9 @@ BadInputReport send_bad_input(const BadInputPlan& plan) {
         }
     for (const auto& routes : spec.routes)
         for (const api::Route& route : routes) sender.operation(route, nullptr, nullptr);
-    return std::move(sender.report);
+    for (const std::string& failure : sender.report.failures) FAIL_CHECK(failure);
+    CHECK(sender.report.operations == subject->service().operations().size());
+    MESSAGE(sender.report.operations << " operations, " << sender.report.requests << " requests, " << sender.report.accepted << " accepted");
 }
 
 }  // namespace pilvi::testing
