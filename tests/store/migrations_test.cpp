@@ -1,4 +1,5 @@
 #include "backends.h"
+#include "support/code_of.h"
 
 using namespace pilvi;
 using namespace pilvi::test;
@@ -23,14 +24,8 @@ std::string schema_of(Store& store) {
     });
 }
 
-Errc code_of(const std::string& url, std::span<const Migration> migrations) {
-    try {
-        Store::open(url, migrations);
-    } catch (const Error& error) {
-        return error.code();
-    }
-    FAIL("accepted");
-    return Errc::internal;
+std::optional<Errc> refusal_of(const std::string& url, std::span<const Migration> migrations) {
+    return testing::code_of([&] { Store::open(url, migrations); });
 }
 
 }  // namespace
@@ -51,13 +46,13 @@ BOTH_BACKENDS("a migrated schema equals a fresh one") {
 BOTH_BACKENDS("a newer, an edited and a misnumbered schema are refused") {
     Backend backend;
     Store::open(backend.url, both);
-    CHECK(code_of(backend.url, things) == Errc::unsupported);
+    CHECK(refusal_of(backend.url, things) == Errc::unsupported);
     const Migration edited[] = {things[0], {2, "widen", "SELECT 1"}};
-    CHECK(code_of(backend.url, edited) == Errc::unsupported);
+    CHECK(refusal_of(backend.url, edited) == Errc::unsupported);
     const Migration misnumbered[] = {things[0], {1, "widen", "SELECT 1"}};
-    CHECK(code_of(backend.url, misnumbered) == Errc::internal);
+    CHECK(refusal_of(backend.url, misnumbered) == Errc::internal);
     const Migration another[] = {things[0], {3, "widen", "SELECT 1"}};
-    CHECK(code_of(backend.url, another) == Errc::unsupported);
+    CHECK(refusal_of(backend.url, another) == Errc::unsupported);
     CHECK(Store::open(backend.url, both));
 }
 
@@ -69,14 +64,14 @@ BOTH_BACKENDS("numbers leave gaps, and a lower one that came later is applied la
     const auto store = Store::open(backend.url, filled);
     CHECK(store->read([](Tx& tx) { return tx.query("SELECT version FROM schema_migrations ORDER BY version").size(); }) == 3);
     CHECK_NOTHROW(store->read([](Tx& tx) { tx.query("SELECT colour FROM things"); }));
-    CHECK(code_of(backend.url, ahead) == Errc::unsupported);
+    CHECK(refusal_of(backend.url, ahead) == Errc::unsupported);
 }
 
 BOTH_BACKENDS("a migration that fails leaves nothing behind") {
     Backend backend;
     Store::open(backend.url, things);
     const Migration broken[] = {things[0], {2, "broken", "CREATE TABLE extra (id TEXT);\nCREATE TABEL other (id TEXT);\n"}};
-    CHECK(code_of(backend.url, broken) == Errc::internal);
+    CHECK(refusal_of(backend.url, broken) == Errc::internal);
     const auto store = Store::open(backend.url, both);
     CHECK_THROWS_AS(store->read([](Tx& tx) { tx.query("SELECT * FROM extra"); }), Error);
 }

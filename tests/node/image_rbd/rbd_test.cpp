@@ -7,10 +7,12 @@
 #include "base/fd.h"
 #include "command/command.h"
 #include "image/stores/store.h"
+#include "support/code_of.h"
 #include "support/temp_dir.h"
 
 using namespace pilvi;
 using image::ImageStore;
+using testing::code_of;
 
 namespace {
 const std::string id = "11111111-2222-3333-4444-555555555555", other = "99999999-2222-3333-4444-555555555555";
@@ -51,15 +53,6 @@ std::string content(std::size_t size, unsigned seed) {
     for (std::size_t i = 0; i < size; ++i) out[i] = static_cast<char>((i + seed) * 2654435761u >> 13);
     return out;
 }
-
-Errc failure(const std::function<void()>& what) {
-    try {
-        what();
-    } catch (const Error& e) {
-        return e.code();
-    }
-    return Errc::internal;
-}
 }  // namespace
 
 TEST_CASE("data goes in and comes out, beyond the first size, with the snapshot that clones are made of") {
@@ -99,7 +92,7 @@ TEST_CASE("an image with clones is in use") {
     const auto images = store();
     const std::string location = upload(*images, id, content(1 << 20, 4));
     rbd({"clone", "--rbd-default-clone-format", "1", id + "@snap", "images/clone"});
-    CHECK(failure([&] { images->remove(location); }) == Errc::conflict);
+    CHECK(code_of([&] { images->remove(location); }) == Errc::conflict);
     CHECK(images->open(location)->size == 1 << 20);
     rbd({"rm", "--no-progress", "clone"});
     images->remove(location);
@@ -126,14 +119,14 @@ TEST_CASE("foreign locations, wrong settings, and a cluster that does not answer
     for (const std::string& location : {std::string("rbd://x/images/") + id + "/snap", std::string("file:///etc/passwd"), id, std::string(),
                                         images->location_of("../x"), images->location_of(id) + "/x"}) {
         CAPTURE(location);
-        CHECK(failure([&] { images->open(location); }) == Errc::bad_request);
-        CHECK(failure([&] { images->remove(location); }) == Errc::bad_request);
+        CHECK(code_of([&] { images->open(location); }) == Errc::bad_request);
+        CHECK(code_of([&] { images->remove(location); }) == Errc::bad_request);
     }
-    CHECK(failure([] { image::make_rbd_store("", {}); }) == Errc::bad_request);
-    CHECK(failure([] { image::make_rbd_store("images?colour=red", {}); }) == Errc::bad_request);
-    CHECK(failure([] { image::make_rbd_store("absent?user=admin&conf=" + conf(), {}); }) == Errc::unavailable);
-    CHECK(failure([] { image::make_rbd_store("images?conf=/absent/ceph.conf", {}); }) == Errc::unavailable);
+    CHECK(code_of([] { image::make_rbd_store("", {}); }) == Errc::bad_request);
+    CHECK(code_of([] { image::make_rbd_store("images?colour=red", {}); }) == Errc::bad_request);
+    CHECK(code_of([] { image::make_rbd_store("absent?user=admin&conf=" + conf(), {}); }) == Errc::unavailable);
+    CHECK(code_of([] { image::make_rbd_store("images?conf=/absent/ceph.conf", {}); }) == Errc::unavailable);
     const testing::TempDir directory;
     write_file(directory / "ceph.conf", "[global]\nmon host = v1:127.0.0.1:1\nauth client required = none\n");
-    CHECK(failure([&] { image::make_rbd_store("images?timeout=1&conf=" + (directory / "ceph.conf"), {}); }) == Errc::unavailable);
+    CHECK(code_of([&] { image::make_rbd_store("images?timeout=1&conf=" + (directory / "ceph.conf"), {}); }) == Errc::unavailable);
 }

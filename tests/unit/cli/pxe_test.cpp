@@ -6,9 +6,11 @@
 #include "base/fd.h"
 #include "base/ids.h"
 #include "pxe/files.h"
+#include "support/code_of.h"
 
 using namespace pilvi;
 using namespace pilvi::cli;
+using testing::code_of;
 namespace fs = std::filesystem;
 
 namespace {
@@ -45,16 +47,6 @@ struct Served {
     }
     bool says(const std::string& path, std::string_view text) { return get(path).body.find(text) != std::string::npos; }
 };
-
-template <class F>
-std::optional<Errc> code_of(F&& f) {
-    try {
-        f();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    return std::nullopt;
-}
 
 }  // namespace
 

@@ -9,9 +9,11 @@
 #include "base/text.h"
 #include "keeper.h"
 #include "pilvi_cluster_schema.h"
+#include "support/code_of.h"
 
 using namespace pilvi;
 using cluster::day;
+using testing::code_of;
 
 namespace {
 
@@ -58,16 +60,6 @@ struct Node {
     }
     bool due() const { return cloud.now >= cluster::renewal_due(certificate().not_before(), certificate().not_after()); }
 };
-
-template <class F>
-std::optional<Errc> code_of(F&& f) {
-    try {
-        f();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    return std::nullopt;
-}
 
 std::string accepted(const std::string& chain, const std::string& trust, Micros now) { return pki::verify_chain(chain, trust, now, true); }
 

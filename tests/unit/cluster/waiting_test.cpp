@@ -4,10 +4,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "support/code_of.h"
 
 using namespace pilvi;
 using cluster::Applicant;
 using cluster::Waiting;
+using testing::code_of;
 
 namespace {
 
@@ -17,13 +19,8 @@ struct Room {
     Micros now = 1'700'000'000 * second;
     Waiting waiting{[this] { return now; }};
     Room() { waiting.open(*Cidr::parse("10.9.0.1/24"), 3600 * second); }
-    Errc refused(const Applicant& applicant) {
-        try {
-            waiting.ask(applicant);
-        } catch (const Error& error) {
-            return error.code();
-        }
-        return Errc::internal;
+    std::optional<Errc> refused(const Applicant& applicant) {
+        return code_of([&] { waiting.ask(applicant); });
     }
 };
 
@@ -35,16 +32,6 @@ std::string key(int n) {
 
 Applicant applicant(int n, const std::string& address = "10.9.0.20") {
     return {.name = "node" + std::to_string(n), .mac = "52:54:00:00:00:01", .address = address, .key = key(n)};
-}
-
-template <class F>
-std::optional<Errc> code_of(F&& f) {
-    try {
-        f();
-    } catch (const Error& error) {
-        return error.code();
-    }
-    return std::nullopt;
 }
 
 }  // namespace

@@ -12,20 +12,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "command/command.h"
+#include "support/code_of.h"
 
 using namespace pilvi;
 using namespace std::chrono_literals;
+using testing::code_of;
 
 namespace {
-Errc code_of(const std::function<void()>& fn) {
-    try {
-        fn();
-    } catch (const Error& e) {
-        return e.code();
-    }
-    FAIL("no error");
-    return Errc::internal;
-}
 // Whether a process has this command line (arguments end with NUL).
 bool somebody_runs(const std::string& arguments) {
     std::error_code vanished;

@@ -16,10 +16,12 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "http/http.h"
+#include "support/code_of.h"
 
 namespace test {
 using namespace pilvi;
 using namespace std::chrono_literals;
+using testing::code_of;
 
 struct Handler final : http::Handler {
     std::function<http::Response(http::Request&)> fn = [](http::Request& r) { return http::Response{.body = r.method + " " + r.target}; };
@@ -110,14 +112,4 @@ bool eventually(F&& fn, std::chrono::milliseconds limit = 10s) {
     return fn();
 }
 
-inline Errc code_of(const std::function<void()>& fn) {
-    try {
-        fn();
-    } catch (const Error& e) {
-        MESSAGE(e.message());
-        return e.code();
-    }
-    FAIL("no error");
-    return Errc::internal;
-}
 }  // namespace test
