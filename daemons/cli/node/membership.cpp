@@ -64,19 +64,6 @@ std::string host_name() {
 // "[2001:db8::1]" or the name as it is.
 std::string in_url(const std::string& host) { return host.find(':') == std::string::npos ? host : "[" + host + "]"; }
 
-std::pair<std::string, int> controller_address(const std::string& text) {
-    const std::size_t close = text.find(']');
-    if (text.starts_with('[') && close != std::string::npos) {
-        const auto port = text.size() > close + 2 && text[close + 1] == ':' ? parse_integer(text.substr(close + 2)) : default_port;
-        if (port) return {text.substr(1, close - 1), static_cast<int>(*port)};
-    } else if (const std::size_t colon = text.find(':'); colon == std::string::npos || text.find(':', colon + 1) != std::string::npos) {
-        if (!text.empty()) return {text, default_port};
-    } else if (const auto port = parse_integer(text.substr(colon + 1)); port && *port > 0 && *port < 65536 && colon > 0) {
-        return {text.substr(0, colon), static_cast<int>(*port)};
-    }
-    throw Error(Errc::bad_request, "not a controller's HOST or HOST:PORT: " + text);
-}
-
 std::string joining_key(const MemberPlaces& places) { return places.node + "/joining.pem"; }
 
 void write_record(const MemberPlaces& places, const MembershipRecord& record) {
@@ -200,6 +187,25 @@ std::optional<MembershipRecord> read_membership(const MemberPlaces& places) {
                             .name = string_or(record, "name"),
                             .region = string_or(record, "region"),
                             .roles = roles_in(record)};
+}
+
+std::pair<std::string, int> controller_address(const std::string& text) {
+    const auto port_of = [](const std::string& rest) -> std::optional<int> {  // what stands after the host
+        if (rest.empty()) return default_port;
+        const auto port = rest.front() == ':' ? parse_integer(rest.substr(1)) : std::nullopt;
+        return port && *port > 0 && *port < 65536 ? std::optional(static_cast<int>(*port)) : std::nullopt;
+    };
+    std::string host = text, rest;
+    if (const std::size_t close = text.find(']'); text.starts_with('[') && close != std::string::npos) {
+        host = text.substr(1, close - 1);
+        rest = text.substr(close + 1);
+    } else if (const std::size_t colon = text.find(':'); colon != std::string::npos && text.find(':', colon + 1) == std::string::npos) {
+        host = text.substr(0, colon);
+        rest = text.substr(colon);
+    }
+    const auto port = port_of(rest);
+    if (host.empty() || !port) throw Error(Errc::bad_request, "not a controller's HOST or HOST:PORT: " + text);
+    return {host, *port};
 }
 
 JoinToken parse_token(std::string_view text) {

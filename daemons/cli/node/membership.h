@@ -35,6 +35,9 @@ struct JoinToken {
 };
 JoinToken parse_token(std::string_view text);
 
+// Host and port of HOST, HOST:PORT, [ADDRESS]:PORT or an IPv6 address; port 8771 where none is said. Error(bad_request).
+std::pair<std::string, int> controller_address(const std::string& text);
+
 struct JoinOptions {
     std::string controller;  // HOST or HOST:PORT
     std::string token;

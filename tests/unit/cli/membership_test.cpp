@@ -18,6 +18,19 @@ TEST_CASE("join tokens") {
         CHECK_THROWS_AS(parse_token(text), Error);
 }
 
+TEST_CASE("where a controller is") {
+    CHECK(controller_address("ctl") == std::pair<std::string, int>("ctl", 8771));
+    CHECK(controller_address("10.0.0.1:9000") == std::pair<std::string, int>("10.0.0.1", 9000));
+    CHECK(controller_address("2001:db8::1") == std::pair<std::string, int>("2001:db8::1", 8771));
+    CHECK(controller_address("[2001:db8::1]") == std::pair<std::string, int>("2001:db8::1", 8771));
+    CHECK(controller_address("[2001:db8::1]:9000") == std::pair<std::string, int>("2001:db8::1", 9000));
+    for (const char* text :
+         {"", ":", ":9000", "ctl:", "ctl:0", "ctl:65536", "ctl:x", "[]", "[]:1", "[::1]9000", "[::1]:", "[::1]:65536", "[::1]:-1"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(controller_address(text), Error);
+    }
+}
+
 TEST_CASE("what its roles make of a node's agents") {
     const MembershipRecord record{
         .controller = "2001:db8::1", .port = 8771, .id = "an-id", .name = "node1", .region = "RegionOne", .roles = {"compute"}};
