@@ -51,7 +51,7 @@ void change_store_list(Tx& tx, const std::string& image_id, std::string_view key
     set_properties(tx, image_id, {{std::string(key), value}});
 }
 
-Importer::Importer(Store& store, const App& app, FetchRules rules, CommandRunner& runner, ImportOptions options)
+Importer::Importer(Store& store, const App& app, const FetchRules& rules, CommandRunner& runner, ImportOptions options)
     : store_(store),
       app_(app),
       fetcher_(rules),

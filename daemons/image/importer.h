@@ -54,7 +54,7 @@ struct Imported {
 class Importer {
 public:
     // `app`: with staging; it, the store and the runner live longer.
-    Importer(Store& store, const App& app, FetchRules rules, CommandRunner& runner, ImportOptions options);
+    Importer(Store& store, const App& app, const FetchRules& rules, CommandRunner& runner, ImportOptions options);
     ~Importer();  // ends the workers; what is in work fails
     const ImportOptions& options() const { return options_; }
     const Fetcher& fetcher() const { return fetcher_; }

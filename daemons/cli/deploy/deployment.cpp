@@ -41,7 +41,7 @@ private:
     }
     // PW_PLACEHOLDER: PackStack's own sign that the one making the file did not decide.
     std::string password(const std::string& key) const {
-        const auto decided = [](std::string text) { return text == "PW_PLACEHOLDER" ? std::string() : text; };
+        const auto decided = [](const std::string& text) { return text == "PW_PLACEHOLDER" ? std::string() : text; };
         const std::string own = decided(value(key));
         return own.empty() ? decided(value("CONFIG_DEFAULT_PASSWORD")) : own;
     }
