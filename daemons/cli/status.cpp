@@ -15,6 +15,8 @@
 #include "commands.h"
 #include "doctor/cloud_view.h"
 #include "doctor/node_view.h"
+#include "node/cluster_socket.h"
+#include "node/facts.h"
 #include "node/roles.h"
 #include "node/storage.h"
 
@@ -119,16 +121,13 @@ void add_apis(Report& report, http::Client& client) {
 // The members of the cluster with their roles; none where we may not ask for them.
 std::map<std::string, std::set<std::string>> cluster_members(const Access& access) {
     std::map<std::string, std::set<std::string>> out;
-    http::Response answer;
+    json::object answer;
     try {
-        http::Client client;
-        answer = client.send({.url = "unix:" + access.cluster_socket + ":/v1/nodes", .timeout = std::chrono::seconds(5)});
+        answer = ask_cluster(access, "GET", "/v1/nodes", nullptr, std::chrono::seconds(5));
     } catch (const Error&) {  // not root, or no cluster here
         return out;
     }
-    const json::value body = answer.status == 200 ? parse_json(answer.body) : json::value(json::object());
-    if (!body.is_object()) return out;
-    for (const json::value& node : array_or_empty(body.get_object(), "nodes"))
+    for (const json::value& node : array_or_empty(answer, "nodes"))
         for (const json::value& role : array_or_empty(node.as_object(), "roles"))
             out[string_or(node.as_object(), "name")].insert(str(role.as_string()));
     return out;
@@ -164,12 +163,6 @@ void add_agents(Report& report, const Access& access) {
     } catch (const Error& error) {
         report.agents_unknown = error.message();
     }
-}
-
-std::string host_name() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name;
 }
 
 Report look(const Access& access, bool local) {

@@ -8,12 +8,10 @@
 namespace pilvi::cli {
 namespace {
 
-// y and n in the forms that the two programs write.
+// The value, or the one form of all that mean yes or no.
 std::string plain(std::string_view value) {
-    const std::string text = lower(value);
-    if (text == "y" || text == "yes" || text == "true" || text == "1") return "y";
-    if (text == "n" || text == "no" || text == "false" || text == "0") return "n";
-    return text;
+    const std::optional<bool> yes = yes_or_no(value);
+    return !yes ? lower(value) : *yes ? "y" : "n";
 }
 
 bool is_so(std::string_view as_it_is, std::string_view value) {
@@ -51,6 +49,13 @@ std::string row(const AnswerKey& key) {
 }
 
 }  // namespace
+
+std::optional<bool> yes_or_no(std::string_view value) {
+    const std::string text = lower(value);
+    if (text == "y" || text == "yes" || text == "true" || text == "1") return true;
+    if (text == "n" || text == "no" || text == "false" || text == "0") return false;
+    return std::nullopt;
+}
 
 std::optional<AnswerFinding> judge(const AnswerKey& key, std::string_view name, std::string_view value, int line) {
     const auto finding = [&](AnswerFinding::Level level, std::string text) { return AnswerFinding{level, line, std::string(name), std::move(text)}; };

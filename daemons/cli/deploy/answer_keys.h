@@ -167,6 +167,9 @@ inline bool names(std::string_view pattern, std::string_view name) {
     return name.size() + 1 >= pattern.size() && name.starts_with(pattern.substr(0, star)) && name.ends_with(pattern.substr(star + 1));
 }
 
+// y, yes, true, 1 and n, no, false, 0 in any case, as PackStack and DevStack write them; nullopt of anything else.
+std::optional<bool> yes_or_no(std::string_view value);
+
 // What is to be said of a key's value; nullopt of a used one. `name`: as the file writes it.
 std::optional<AnswerFinding> judge(const AnswerKey& key, std::string_view name, std::string_view value, int line);
 // Both tables, this one and that of localconf_keys.h, as a page of Markdown.

@@ -31,15 +31,9 @@ constexpr auto provision_limit = std::chrono::seconds(1500);
 constexpr const char* apt_source_file = "/etc/apt/sources.list.d/pilvi.list";
 constexpr std::size_t parallel = 16;
 
-std::string own_name() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name;
-}
-
 // Whether the name or address is one of this machine's.
 bool is_here(const std::string& host) {
-    if (host == "localhost" || host == own_name()) return true;
+    if (host == "localhost" || host == host_name()) return true;
     addrinfo* found = nullptr;
     if (::getaddrinfo(host.c_str(), nullptr, nullptr, &found) != 0) return false;
     const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);

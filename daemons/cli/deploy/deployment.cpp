@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/net.h"
 #include "base/text.h"
+#include "deploy/answer_keys.h"
 #include "deploy/answers.h"
 #include "node/roles.h"
 
@@ -46,11 +47,10 @@ private:
         return own.empty() ? decided(value("CONFIG_DEFAULT_PASSWORD")) : own;
     }
     bool yes(const std::string& key, bool fallback = false) {
-        const std::string text = lower(value(key));
-        if (text.empty()) return fallback;
-        const bool out = text == "y" || text == "yes" || text == "true" || text == "1";
-        if (!out && text != "n" && text != "no" && text != "false" && text != "0") wrong(key, "is y or n");
-        return out;
+        if (value(key).empty()) return fallback;
+        const std::optional<bool> out = yes_or_no(value(key));
+        if (!out) wrong(key, "is y or n");
+        return out.value_or(false);
     }
     std::string either(const std::string& one, const std::string& other) const { return value(one).empty() ? value(other) : value(one); }
     void wrong(const std::string& key, std::string_view why) { wrong_.push_back(fmt::format("{} {}", key, why)); }

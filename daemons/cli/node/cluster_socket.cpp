@@ -12,9 +12,10 @@ MemberPlaces places_of(const Access& access) {
     return {.node = access.state + "/node", .configuration = access.configuration, .compute_id = access.state + "/compute-agent/compute_id"};
 }
 
-json::object ask_cluster(const Access& access, std::string_view method, const std::string& path, const json::value& body) {
+json::object ask_cluster(const Access& access, std::string_view method, const std::string& path, const json::value& body,
+                         std::chrono::milliseconds limit) {
     http::Client client;
-    http::ClientRequest request{.method = std::string(method), .url = "unix:" + access.cluster_socket + ":" + path};
+    http::ClientRequest request{.method = std::string(method), .url = "unix:" + access.cluster_socket + ":" + path, .timeout = limit};
     if (!body.is_null()) {
         request.body = to_text(body);
         request.headers.set("Content-Type", "application/json");

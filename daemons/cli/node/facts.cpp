@@ -109,11 +109,15 @@ std::set<std::string> texts_in(const json::object& object, std::string_view name
 
 }  // namespace
 
-NodeFacts look_at_machine(const std::vector<std::string>& names) {
-    NodeFacts facts;
+std::string host_name() {
     char name[256] = {};
     ::gethostname(name, sizeof name - 1);
-    facts.name = name;
+    return name;
+}
+
+NodeFacts look_at_machine(const std::vector<std::string>& names) {
+    NodeFacts facts;
+    facts.name = host_name();
     facts.uid = ::geteuid();
     facts.clock = now_micros();
     struct statvfs space {};

@@ -35,6 +35,8 @@ inline constexpr const char* guest_image = "/usr/share/pilvi/guest/guest.qcow2";
 // Where a deployment notes a change whose other half is still to come: "bootstrap", or a daemon that is to be started anew; one a line.
 inline constexpr const char* deploy_pending = "/var/lib/pilvi/deploy-pending";
 
+// Of this machine, as its kernel has it.
+std::string host_name();
 NodeFacts look_at_machine(const std::vector<std::string>& names);
 json::object to_json(const NodeFacts& facts);
 // Throws Error(bad_gateway) where the text is something else.

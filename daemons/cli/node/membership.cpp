@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "cloud/services.h"
 #include "identity/identity.h"
+#include "node/facts.h"
 
 namespace pilvi::cli {
 namespace {
@@ -53,12 +54,6 @@ std::optional<std::string> content_of(const std::string& path) {
         if (error.code() == Errc::not_found) return std::nullopt;
         throw;
     }
-}
-
-std::string host_name() {
-    char name[256] = {};
-    ::gethostname(name, sizeof name - 1);
-    return name;
 }
 
 // "[2001:db8::1]" or the name as it is.
