@@ -35,7 +35,8 @@ std::string host_of(const Config& config) {
 
 void run(Daemon& daemon) {
     const Config& config = daemon.config();
-    const auto store = Store::open(config.text("database.url"), cluster::migrations());
+    const auto store =
+        slow_start("bringing the database to its schema", [&] { return Store::open(config.text("database.url"), cluster::migrations()); });
     cluster::Authority authority(*store, &now_micros,
                                  {.certificate = micros(config.seconds("certificate.life")),
                                   .authority = micros(config.seconds("authority.life")),

@@ -16,7 +16,7 @@ void serve(pilvi::Daemon& daemon) {
     using namespace pilvi;
     using namespace pilvi::compute;
     const Config& config = daemon.config();
-    const auto store = Store::open(config.text("database.url"), migrations());
+    const auto store = slow_start("bringing the database to its schema", [&] { return Store::open(config.text("database.url"), migrations()); });
     Session session(session_options(config));
     TokenValidator validator(session, config.text("identity.url"));
     HttpImageClient images(session);

@@ -23,7 +23,7 @@ void serve(Daemon& daemon) {
     const identity::KeyRepository token_keys(config.text("fernet.directory")), sealing_keys(identity::credential_directory(config));
     if (token_keys.initialize()) log::notice("made a new Fernet key repository in " + config.text("fernet.directory"));
     sealing_keys.initialize();
-    const auto store = identity::open_store(config);
+    const auto store = slow_start("bringing the database to its schema", [&] { return identity::open_store(config); });
     const bool jws = identity::issues_jws(config);
     const identity::JwsRepository jws_keys(config.text("jws.directory"));
     if (jws && jws_keys.initialize()) log::notice("made a new JWS key repository in " + config.text("jws.directory"));

@@ -40,7 +40,8 @@ int main(int argc, char** argv) {
         }};
     const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
-        const auto store = Store::open(config.text("database.url"), image::migrations());
+        const auto store =
+            slow_start("bringing the database to its schema", [&] { return Store::open(config.text("database.url"), image::migrations()); });
         const image::Stores stores = image::configured_stores(config);
         const auto staging = image::configured_staging(config);
         const auto protection = image::configured_protection(config);

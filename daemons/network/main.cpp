@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
                                  .check = [](const Config& config) { policy.check(config); }};
     const auto serve = [](Daemon& daemon) {
         const Config& config = daemon.config();
-        const auto store = Store::open(config.text("database.url"), network::migrations());
+        const auto store =
+            slow_start("bringing the database to its schema", [&] { return Store::open(config.text("database.url"), network::migrations()); });
         Session session(session_options(config));
         TokenValidator tokens(session, config.text("identity.url"));
         network::App* shared = nullptr;

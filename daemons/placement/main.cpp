@@ -21,7 +21,8 @@ constexpr pilvi::DaemonSpec spec{.name = "placement",
 
 void run(pilvi::Daemon& daemon) {
     const pilvi::Config& config = daemon.config();
-    const auto store = pilvi::Store::open(config.text("database.url"), pilvi::placement::migrations());
+    const auto store = pilvi::slow_start("bringing the database to its schema",
+                                         [&] { return pilvi::Store::open(config.text("database.url"), pilvi::placement::migrations()); });
     pilvi::placement::add_standard_names(*store);
     pilvi::Session session(pilvi::session_options(config));
     pilvi::TokenValidator validator(session, config.text("identity.url"));

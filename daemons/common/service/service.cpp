@@ -13,9 +13,11 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -152,6 +154,18 @@ void Daemon::stop() {
 bool Daemon::stopping() const { return impl_->stopping; }
 
 void Daemon::status(std::string_view text) { sd_notify(0, ("STATUS=" + std::string(text)).c_str()); }
+
+SlowStart::SlowStart(std::string what, std::chrono::milliseconds period)
+    : telling_([what = std::move(what), period](const std::stop_token& stop) {
+          // Three periods: a notice that comes late is no end.
+          const std::string note = "EXTEND_TIMEOUT_USEC=" + std::to_string(3 * std::chrono::microseconds(period).count()) + "\nSTATUS=" + what;
+          std::mutex mutex;
+          std::condition_variable_any wakes;
+          std::unique_lock lock(mutex);
+          do sd_notify(0, note.c_str());
+          while (!wakes.wait_for(lock, stop, period, [&stop] { return stop.stop_requested(); }));
+          sd_notify(0, "STATUS=");
+      }) {}
 
 namespace {
 struct GivenOptions {

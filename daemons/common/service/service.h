@@ -1,10 +1,12 @@
 #pragma once
 // The daemon skeleton: command line, configuration, log, signals, sd_notify, watchdog, socket activation.
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "config/config.h"
@@ -52,6 +54,23 @@ private:
     metrics::Registry metrics_;
     std::unique_ptr<Impl> impl_;
 };
+
+// While it lives, the daemon's start may take as long as it does: systemd is told at once and then every `period` that it goes on (EXTEND_TIMEOUT_USEC,
+// sd_notify(3)), where it would end the daemon after the unit's TimeoutStartSec; STATUS says `what` it does.
+class SlowStart {
+public:
+    explicit SlowStart(std::string what, std::chrono::milliseconds period = std::chrono::seconds(10));
+
+private:
+    std::jthread telling_;
+};
+
+// For what a start may need long for: the migration of a large database.
+template <class Work>
+auto slow_start(std::string what, Work&& work) {
+    const SlowStart telling(std::move(what));
+    return work();
+}
 
 // A subcommand besides running ("bootstrap"): gets what its table declares, returns the exit status.
 struct Subcommand {

@@ -139,6 +139,27 @@ TEST_CASE("life of a daemon: port, READY, watchdog, reload, stop") {
     CHECK(child.status() == 0);
 }
 
+TEST_CASE("a start that takes long says so until it is done") {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const UniqueFd from(ends[0]), to(ends[1]);
+    Child child({"--config", "/dev/null"}, -1, [&from](Daemon& daemon) {
+        {
+            const SlowStart telling("migrating", std::chrono::milliseconds(5));
+            char one;
+            (void)!::read(from.get(), &one, 1);
+        }
+        daemon.run();
+    });
+    for (int i = 0; i < 3; ++i) CHECK(child.note() == "EXTEND_TIMEOUT_USEC=15000\nSTATUS=migrating");
+    REQUIRE(::write(to.get(), "x", 1) == 1);
+    std::string note;
+    do note = child.note();
+    while (note == "EXTEND_TIMEOUT_USEC=15000\nSTATUS=migrating");
+    CHECK(note == "STATUS=");
+    CHECK(child.note() == "READY=1");
+}
+
 TEST_CASE("systemd's socket is used where it is given") {
     UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
     sockaddr_in address{};
