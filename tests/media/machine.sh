@@ -3,14 +3,15 @@
 
 work=$(mktemp -d /var/tmp/pilvi-media-test.XXXXXX)
 machine_pid=
+last_cpu=- # of a machine that has ended
 serial=
 trap 'status=$?; stop_machine; [ $status = 0 ] || { echo "--- the end of $serial:"; tail -n 40 "$serial" | tr -d "\033\r" | cut -c1-200; }; rm -rf "$work"' EXIT
 
 fail() { echo "FAIL  $*"; exit 1; }
 ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
 
-# The time that the machine's processor took: does not depend on what else this host does.
-machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/$machine_pid/stat" 2>/dev/null || echo -; }
+# The time that the machine's processors took since it was started: does not depend on what else this host does.
+machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/$machine_pid/stat" 2>/dev/null || echo "$last_cpu"; }
 
 free_port() { # not handed out before, and nobody listens there
   local port
@@ -36,6 +37,7 @@ await_end() { # SECONDS: until the machine is off, or would restart
   local end=$((SECONDS + $1))
   while kill -0 "$machine_pid" 2>/dev/null; do
     [ $SECONDS -lt $end ] || return 1
+    last_cpu=$(machine_cpu)
     sleep 1
   done
   wait "$machine_pid" || :
@@ -55,7 +57,7 @@ await() { # SECONDS COMMAND...
 identity_answers() { curl -sf --max-time 10 "http://127.0.0.1:$api_port/v3" 2>/dev/null | grep -q '"v3'; }
 
 node() { # COMMAND...: in the machine, by ssh
-  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "$@"
+  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "$@"
 }
 
 make_seed() { # LINE...: $work/seed.img, a volume PILVI-SEED with these answers and a key
