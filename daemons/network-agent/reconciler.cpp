@@ -80,6 +80,7 @@ json::object Reconciler::pass(const json::object& set, std::chrono::milliseconds
     Desired desired = parse_desired(set);
     Round round{.desired = desired, .now = std::chrono::steady_clock::now()};
     bridges(round);
+    masquerade(round);
     namespaces(round);
     plug(round);
     wire(round);
@@ -105,8 +106,8 @@ void Reconciler::bridges(Round& round) {
     }
     if (!round.desired.peers.empty())
         complain("tunnels", tunnel_obstacle(round.datapath, settings_.tunnel_ip, device_with(settings_.tunnel_ip), round.snapshot));
-    if (!settings_.external_address.empty() && !settings_.bridge_mappings.empty()) {
-        const std::string& bridge = settings_.bridge_mappings.begin()->second;
+    if (!settings_.external_address.empty() && !settings_.external_bridge.empty()) {
+        const std::string& bridge = settings_.external_bridge;
         auto devices = own_devices();
         auto device = devices.find(bridge);
         if (device != devices.end() && (!device->second.up || !device->second.addresses.contains(settings_.external_address))) {
@@ -114,6 +115,28 @@ void Reconciler::bridges(Round& round) {
                                   .input = fmt::format("addr replace {} dev {}\nlink set {} up\n", settings_.external_address, bridge, bridge)});
             if (round.netdev()) disable_checksum_offload(bridge);
         }
+    }
+}
+
+// This host's own firewall may be loaded anew at any time: the table is looked for again as a namespace is. Where it is not wanted, what an agent with
+// other settings left is removed once.
+void Reconciler::masquerade(Round& round) {
+    if (masquerade_checked_ && (!settings_.masquerade || round.now - *masquerade_checked_ < recheck)) return;
+    try {
+        if (settings_.masquerade) {
+            allow_forwarding();
+            const bool fresh = !masquerade_checked_;  // another agent's table may say something else
+            if (fresh || runner_.run(Command{.argv = {"/usr/sbin/nft", "list", "table", "ip", masquerade_table}}).status != 0)
+                apply_ruleset(runner_, "", masquerade_ruleset(settings_.external_address, settings_.external_bridge));
+        } else {
+            // A kernel without nftables has no such table either.
+            runner_.run(Command{.argv = {"/usr/sbin/nft", "-f", "-"}, .input = masquerade_ruleset("", "")});
+        }
+        masquerade_checked_ = round.now;
+        complain("masquerading", "");
+    } catch (const Error& error) {
+        round.retry(std::chrono::seconds(2));
+        complain("masquerading", error.message());
     }
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -27,7 +28,9 @@ struct AgentSettings {
     std::string datapath = "auto";
     OvsPaths ovs;
     std::map<std::string, std::string> bridge_mappings;  // physical network -> bridge
-    std::string external_address;                        // CIDR of this host on the first provider bridge, "" for none
+    std::string external_bridge;                         // the first provider bridge, "" for none
+    std::string external_address;                        // CIDR of this host on it, "" for none
+    bool masquerade = false;                             // what comes from there leaves elsewhere with this host's address
     std::string tunnel_ip;
     std::function<std::string()> find_tunnel_ip;  // asked in every pass: at the start of the agent the node may have no address yet
     std::vector<std::string> serves{"dhcp", "l3"};
@@ -47,6 +50,7 @@ public:
 private:
     struct Round;  // what one pass works on
     void bridges(Round& round);
+    void masquerade(Round& round);
     void namespaces(Round& round);
     void converge_namespace(Round& round, const NamespacePlan& plan);
     void plug(Round& round);
@@ -81,6 +85,7 @@ private:
     };
     std::map<std::string, Space> applied_spaces_;
     std::map<std::string, std::string> applied_rulesets_;  // per namespace
+    std::optional<std::chrono::steady_clock::time_point> masquerade_checked_;
     struct Announcement {
         std::string space, device, address;
         int left;

@@ -26,6 +26,8 @@ constexpr auto table = with_identity_settings(
         {"external.bridge_mappings", SettingKind::list, "public:br-ex", "Provider networks as physical_network:bridge."},
         {"external.bridge_address", SettingKind::text, "",
          "Address with prefix that this host gets on the first provider bridge (it then is the external gateway); empty: none."},
+        {"external.masquerade", SettingKind::boolean, "false",
+         "As that gateway: forward packets, and give those from the external network that leave by another interface this host's address there."},
         {"agent.serves", SettingKind::list, "dhcp,l3",
          "What this node does for the networks of others: dhcp, l3 (routers and floating IPs). Empty on a node that only runs servers."},
         {"tunnel.local_ip", SettingKind::text, "auto",
@@ -71,11 +73,16 @@ AgentSettings agent_settings(const Config& config) {
             throw Error(Errc::bad_request, fmt::format("external.bridge_mappings: '{}' is not physical_network:bridge", mapping));
         }
         settings.bridge_mappings[parts[0]] = parts[1];
+        if (settings.external_bridge.empty()) settings.external_bridge = parts[1];
     }
     settings.external_address = config.text("external.bridge_address");
     if (!settings.external_address.empty() && !Cidr::parse(settings.external_address)) {
         throw Error(Errc::bad_request, "external.bridge_address is not an address with prefix");
     }
+    settings.masquerade = config.boolean("external.masquerade");
+    if (const auto own = Cidr::parse(settings.external_address);
+        settings.masquerade && (!own || own->address.version() != 4 || settings.external_bridge.empty()))
+        throw Error(Errc::bad_request, "external.masquerade needs an IPv4 external.bridge_address and a bridge of external.bridge_mappings");
     settings.serves = config.list("agent.serves");
     for (const std::string& what : settings.serves)
         if (what != "dhcp" && what != "l3") throw Error(Errc::bad_request, "agent.serves: " + what + " is neither dhcp nor l3");

@@ -24,7 +24,7 @@ struct AnswerKey {
 
 // The keys that PackStack has not.
 inline constexpr std::string_view own_answers[] = {"CONFIG_APT_SOURCE", "CONFIG_PROVISION_SERVER", "CONFIG_PROVISION_DEMO_GATEWAY",
-                                                   "CONFIG_PROVISION_DEMO_FIXEDRANGE"};
+                                                   "CONFIG_PROVISION_DEMO_FIXEDRANGE", "CONFIG_PROVISION_MASQUERADE"};
 
 inline constexpr std::string_view no_service = "there is no such service";
 inline constexpr std::string_view of_no_service = "about a service that there is not";
@@ -110,6 +110,8 @@ inline constexpr AnswerKey answer_keys[] = {
     {"CONFIG_PROVISION_DEMO_FIXEDRANGE", Answered::used, "10.0.0.0/24", "Addresses of the project's own network."},
     {"CONFIG_PROVISION_OVS_BRIDGE", Answered::used, "y",
      "y: where no interface is put into the external network's bridge, the first network machine is its gateway, and reaches floating IPs."},
+    {"CONFIG_PROVISION_MASQUERADE", Answered::used, "y",
+     "y: as that gateway it forwards packets, and guests reach with its own address what it reaches itself; n: they reach no farther than it."},
     {"CONFIG_PROVISION_IMAGE_NAME", Answered::used, "pilvi-guest", "Name of the image."},
     {"CONFIG_PROVISION_IMAGE_URL", Answered::used, "",
      "Where it comes from: a file on the controller, http or https; empty: the guest of the package pilvi-guest-image."},

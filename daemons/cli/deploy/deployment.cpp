@@ -234,6 +234,7 @@ private:
     // Where no cable leaves the external bridge, the first network machine stands in for the site's router. The agent gives the address to the bridge
     // of its first mapping.
     void gateway_of_demo(const Cidr& floating) {
+        const bool masquerades = yes("CONFIG_PROVISION_MASQUERADE", true);
         const auto cabled = [&](const auto& pair) { return pair.first == external_.second; };
         if (!out_.provision.demo || !yes("CONFIG_PROVISION_OVS_BRIDGE", true) || std::ranges::any_of(out_.bridge_interfaces, cabled)) return;
         if (!mappings_.empty() && mappings_.front() != external_) return;
@@ -242,6 +243,7 @@ private:
         if (host == out_.hosts.end()) return;
         out_.settings.push_back(
             {"network-agent", "external", "bridge_address", text(fmt::format("{}/{}", out_.provision.gateway, floating.prefix)), host->name});
+        if (masquerades) out_.settings.push_back({"network-agent", "external", "masquerade", "true", host->name});
     }
 
     void ranges(const char* key, const char* setting, std::size_t parts, bool many) {

@@ -298,6 +298,11 @@ void Namespaces::apply(const NamespacePlan& plan, const NamespaceState& state, c
     }
 }
 
+void allow_forwarding() {
+    constexpr const char* forwarding = "/proc/sys/net/ipv4/ip_forward";
+    if (trim(read_file(forwarding)) != "1") write_sysctl(forwarding, "1");
+}
+
 void Namespaces::remove(const std::string& name) { runner_.check({"/usr/bin/ip", "netns", "delete", name}); }
 
 UniqueFd Namespaces::listen(const std::string& name, const std::string& address, int port, const std::string& device) const {

@@ -86,5 +86,7 @@ std::set<std::string> device_names();
 std::map<std::string, DeviceState> own_devices();
 // Turns transmit checksum offload of a device of the caller's namespace off; a device that cannot is left.
 void disable_checksum_offload(const std::string& device);
+// The caller's namespace passes packets on from one interface to another (IPv4).
+void allow_forwarding();
 
 }  // namespace pilvi::network_agent

@@ -62,6 +62,16 @@ std::string router_ruleset(const Router& router) {
     return text + "}\n";
 }
 
+std::string masquerade_ruleset(const std::string& address, const std::string& bridge) {
+    std::string text = fmt::format("table ip {0}\ndelete table ip {0}\n", masquerade_table);
+    if (const auto network = Cidr::parse(address); network && network->address.version() == 4)
+        text += fmt::format(
+            "table ip {} {{\n  chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n"
+            "    ip saddr {} oifname != {{ \"lo\", \"{}\" }} masquerade\n  }}\n}}\n",
+            masquerade_table, network->text(), bridge);
+    return text;
+}
+
 bool contradicts(const Router& router, const Connection& connection) {
     const FloatingIp *by_floating = nullptr, *by_fixed = nullptr;
     for (const auto& floating : router.floating_ips) {

@@ -20,6 +20,11 @@ RouterPlan plan_router(const Router& router, const std::map<std::string, Network
 // The whole table, replaced in one transaction: floating IPs (DNAT, SNAT), source NAT behind the gateway, hairpin.
 std::string router_ruleset(const Router& router);
 
+// The table in this host's own namespace by which it is the gateway of the external network `address` (CIDR) on `bridge` for all that the host itself
+// reaches: what leaves by another interface gets the host's address there. "" for `address`: the table is removed.
+inline constexpr const char* masquerade_table = "pilvi-masquerade";
+std::string masquerade_ruleset(const std::string& address, const std::string& bridge);
+
 // Whether a connection was translated by a floating IP that is no longer mapped so: it must not go on.
 bool contradicts(const Router& router, const Connection& connection);
 

@@ -358,6 +358,41 @@ TEST_CASE("router: SNAT and floating IP; the same addresses twice are isolated")
     CHECK(node.ping("g1", "10.0.0.12"));
 }
 
+TEST_CASE("router: guests reach what the host reaches where it masquerades") {
+    Node node;
+    node.shell({"/usr/bin/ip", "netns", "add", "outside"});
+    node.shell({"/usr/bin/ip", "link", "add", "uplink", "type", "veth", "peer", "name", "eth0", "netns", "outside"});
+    node.shell({"/usr/bin/ip", "address", "add", "198.51.100.1/24", "dev", "uplink"});
+    node.shell({"/usr/bin/ip", "link", "set", "uplink", "up"});
+    node.shell({"/usr/bin/ip", "-n", "outside", "link", "set", "eth0", "up"});
+    node.address("outside", "198.51.100.7/24");  // no route back to the external network
+    node.serve("outside", 7000);
+    const auto table = [&] { return node.shell({"/usr/sbin/nft", "list", "table", "ip", masquerade_table}, false); };
+    json::object set = routed();
+    start_routed(node, set);
+    CHECK_FALSE(node.tcp("g1", "198.51.100.7", 7000));
+
+    node.settings.masquerade = true;
+    node.restart_agent();
+    node.converge(set);
+    CHECK(node.seen_source("g1", "198.51.100.7", 7000) == "198.51.100.1");  // with a floating IP
+    CHECK(node.seen_source("g2", "198.51.100.7", 7000) == "198.51.100.1");
+    CHECK(node.seen_source("g1", "172.24.4.1", 7000) == "172.24.4.100");  // not towards the host itself
+    CHECK(node.seen_source("", "172.24.4.100", 22) == "172.24.4.1");
+    // The host's firewall was loaded anew, and the host started anew.
+    node.shell({"/usr/sbin/nft", "flush", "ruleset"});
+    node.restart_agent();
+    node.converge(set);
+    CHECK(node.tcp("g1", "198.51.100.7", 7000));
+    node.settings.masquerade = false;
+    node.restart_agent();
+    node.converge(set);
+    CHECK(table().find("No such file") != std::string::npos);
+    CHECK_FALSE(node.tcp("g1", "198.51.100.7", 7000));
+    node.shell({"/usr/bin/ip", "link", "del", "uplink"});
+    node.shell({"/usr/bin/ip", "netns", "delete", "outside"});
+}
+
 TEST_CASE("router: floating IPs move, and teardown leaves nothing") {
     Node node;
     json::object set = routed();

@@ -61,6 +61,7 @@ Node::Node() {
     settings.host = "node";
     settings.ovs.run_dir = directory + "/ovs";
     settings.bridge_mappings = {{"public", "br-ex"}};
+    settings.external_bridge = "br-ex";
     settings.external_address = "172.24.4.1/24";
     settings.tunnel_ip = "192.0.2.1";
     settings.dhcp_directory = directory + "/dhcp";

@@ -279,14 +279,23 @@ TEST_CASE("what a cloud begins with") {
     // The gateway is on the first network machine alone, and nowhere where a cable leaves the bridge.
     const AnsweredSetting gateway{"network-agent", "external", "bridge_address", "\"203.0.113.1/28\"", "a"};
     CHECK(std::ranges::count(deployment.settings, gateway) == 1);
+    // So it is in PackStack and DevStack: guests get out through it, unless that is answered otherwise.
+    const AnsweredSetting masquerade{"network-agent", "external", "masquerade", "true", "a"};
+    CHECK(std::ranges::count(deployment.settings, masquerade) == 1);
+    values["CONFIG_PROVISION_MASQUERADE"] = "n";
+    CHECK(std::ranges::count(deployment_of(values).settings, masquerade) == 0);
+    CHECK(std::ranges::count(deployment_of(values).settings, gateway) == 1);
+    values.erase("CONFIG_PROVISION_MASQUERADE");
     values["CONFIG_NEUTRON_OVS_BRIDGE_IFACES"] = "br-ex:eth1";
     CHECK(std::ranges::count(deployment_of(values).settings, gateway) == 0);
+    CHECK(std::ranges::count(deployment_of(values).settings, masquerade) == 0);
     values.erase("CONFIG_NEUTRON_OVS_BRIDGE_IFACES");
     values["CONFIG_PROVISION_OVS_BRIDGE"] = "n";
     CHECK(std::ranges::count(deployment_of(values).settings, gateway) == 0);
     const std::pair<const char*, const char*> wrong[] = {{"CONFIG_PROVISION_DEMO", "maybe"},
                                                          {"CONFIG_PROVISION_DEMO_FLOATRANGE", "203.0.113.0"},
                                                          {"CONFIG_PROVISION_DEMO_GATEWAY", "10.0.0.1"},
+                                                         {"CONFIG_PROVISION_MASQUERADE", "perhaps"},
                                                          {"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS", "[\"start=203.0.113.3\"]"},
                                                          {"CONFIG_PROVISION_DEMO_ALLOCATION_POOLS", "[\"start=10.0.0.3,end=10.0.0.4\"]"},
                                                          {"CONFIG_PROVISION_IMAGE_PROPERTIES", "x"},

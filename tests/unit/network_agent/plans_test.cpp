@@ -148,6 +148,16 @@ table ip pilvi {
   }
 }
 )");
+    CHECK(masquerade_ruleset("172.24.4.1/24", "br-ex") == R"(table ip pilvi-masquerade
+delete table ip pilvi-masquerade
+table ip pilvi-masquerade {
+  chain postrouting {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr 172.24.4.0/24 oifname != { "lo", "br-ex" } masquerade
+  }
+}
+)");
+    CHECK(masquerade_ruleset("", "") == "table ip pilvi-masquerade\ndelete table ip pilvi-masquerade\n");
     router.enable_snat = false;
     CHECK(router_ruleset(router).find("  chain external {\n    ip saddr 10.0.0.11 snat to 172.24.4.100\n  }") != std::string::npos);
     RouterPlan plan = plan_router(router, {{net, network()}});
