@@ -58,9 +58,19 @@ std::string end_of_range(const Cidr& network, const std::string& given, bool las
 }
 
 std::vector<std::string> dnsmasq_of(const PxeOptions& options, const Cidr& network, const Provisioning& provisioning, const std::string& state) {
+    // It ends with us, also when we are killed: what the kernel does for a child it forgets when the child gives up its privileges, as dnsmasq does. So
+    // dnsmasq is in a PID namespace, and the namespace's first process is one that keeps them.
     // 175 is iPXE's own option: who sends it has the loader already. Architectures 7 and 9 are UEFI on x86-64.
-    return {dnsmasq_program,
+    return {"/usr/bin/unshare",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "/usr/bin/timeout",
+            "--foreground",
+            "0",
+            dnsmasq_program,
             "--keep-in-foreground",
+            "--pid-file=",
             "--conf-file=/dev/null",
             "--port=0",
             "--log-facility=-",
@@ -173,7 +183,7 @@ int pxe_serve(const Access& access, const PxeOptions& options) {
             throw Error(Errc::internal, fmt::format("dnsmasq ended with status {}: its lines above say why", *status));
         rounds.round();
     } while (::poll(&ended, 1, static_cast<int>(std::chrono::milliseconds(round_time).count())) == 0);
-    dnsmasq.stop(std::chrono::seconds(5));
+    dnsmasq.kill();  // what it leased is in its file
     server.stop();
     return 0;
 }
