@@ -31,6 +31,11 @@ start_machine() { # NAME QEMU-OPTION...: its console goes to $work/NAME.log; por
   machine_pid=$!
 }
 
+uefi() { # prints the options of a machine with UEFI
+  cp /usr/share/OVMF/OVMF_VARS_4M.fd "$work/vars.fd"
+  echo -drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd -drive "if=pflash,format=raw,file=$work/vars.fd"
+}
+
 stop_machine() { [ -z "$machine_pid" ] || { kill "$machine_pid" 2>/dev/null; wait "$machine_pid" 2>/dev/null; machine_pid=; }; }
 
 await_end() { # SECONDS: until the machine is off, or would restart
