@@ -66,8 +66,10 @@ std::string masquerade_ruleset(const std::string& address, const std::string& br
     std::string text = fmt::format("table ip {0}\ndelete table ip {0}\n", masquerade_table);
     if (const auto network = Cidr::parse(address); network && network->address.version() == 4)
         text += fmt::format(
-            "table ip {} {{\n  chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n"
-            "    ip saddr {} oifname != {{ \"lo\", \"{}\" }} masquerade\n  }}\n}}\n",
+            "table ip {0} {{\n  chain postrouting {{\n    type nat hook postrouting priority srcnat; policy accept;\n"
+            "    ip saddr {1} oifname != {{ \"lo\", \"{2}\" }} masquerade\n  }}\n  chain forward {{\n    type filter hook forward priority filter; "
+            "policy accept;\n"
+            "    ip saddr {1} ip daddr 169.254.0.0/16 drop\n  }}\n}}\n",
             masquerade_table, network->text(), bridge);
     return text;
 }

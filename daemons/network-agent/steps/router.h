@@ -21,7 +21,8 @@ RouterPlan plan_router(const Router& router, const std::map<std::string, Network
 std::string router_ruleset(const Router& router);
 
 // The table in this host's own namespace by which it is the gateway of the external network `address` (CIDR) on `bridge` for all that the host itself
-// reaches: what leaves by another interface gets the host's address there. "" for `address`: the table is removed.
+// reaches: what leaves by another interface gets the host's address there; link-local addresses, the metadata service of a cloud that the host is a guest of
+// among them, are not passed on to (RFC 3927, section 7). "" for `address`: the table is removed.
 inline constexpr const char* masquerade_table = "pilvi-masquerade";
 std::string masquerade_ruleset(const std::string& address, const std::string& bridge);
 

@@ -367,6 +367,9 @@ TEST_CASE("router: guests reach what the host reaches where it masquerades") {
     node.shell({"/usr/bin/ip", "-n", "outside", "link", "set", "eth0", "up"});
     node.address("outside", "198.51.100.7/24");  // no route back to the external network
     node.serve("outside", 7000);
+    // As the metadata service of a cloud that the host is itself a guest of.
+    node.shell({"/usr/bin/ip", "-n", "outside", "address", "add", "169.254.169.123/32", "dev", "eth0"});
+    node.shell({"/usr/bin/ip", "route", "add", "169.254.169.123/32", "dev", "uplink"});
     const auto table = [&] { return node.shell({"/usr/sbin/nft", "list", "table", "ip", masquerade_table}, false); };
     json::object set = routed();
     start_routed(node, set);
@@ -379,6 +382,8 @@ TEST_CASE("router: guests reach what the host reaches where it masquerades") {
     CHECK(node.seen_source("g2", "198.51.100.7", 7000) == "198.51.100.1");
     CHECK(node.seen_source("g1", "172.24.4.1", 7000) == "172.24.4.100");  // not towards the host itself
     CHECK(node.seen_source("", "172.24.4.100", 22) == "172.24.4.1");
+    CHECK(node.tcp("", "169.254.169.123", 7000));
+    CHECK_FALSE(node.tcp("g1", "169.254.169.123", 7000));
     // The host's firewall was loaded anew, and the host started anew.
     node.shell({"/usr/sbin/nft", "flush", "ruleset"});
     node.restart_agent();

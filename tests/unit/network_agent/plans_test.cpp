@@ -155,6 +155,10 @@ table ip pilvi-masquerade {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr 172.24.4.0/24 oifname != { "lo", "br-ex" } masquerade
   }
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    ip saddr 172.24.4.0/24 ip daddr 169.254.0.0/16 drop
+  }
 }
 )");
     CHECK(masquerade_ruleset("", "") == "table ip pilvi-masquerade\ndelete table ip pilvi-masquerade\n");
