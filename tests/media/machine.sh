@@ -11,7 +11,7 @@ fail() { echo "FAIL  $*"; exit 1; }
 ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
 
 # The time that the machine's processors took since it was started: does not depend on what else this host does.
-machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/$machine_pid/stat" 2>/dev/null || echo "$last_cpu"; }
+machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/${machine_pid:-none}/stat" 2>/dev/null || echo "$last_cpu"; }
 
 free_port() { # not handed out before, and nobody listens there
   local port
