@@ -201,6 +201,7 @@ private:
         if (!inside(p.gateway)) wrong("CONFIG_PROVISION_DEMO_GATEWAY", "is not an address of CONFIG_PROVISION_DEMO_FLOATRANGE");
         pools(inside);
         p.image = value("CONFIG_PROVISION_IMAGE_URL");
+        if (p.image.starts_with("file:///")) p.image.erase(0, std::string_view("file://").size());
         p.image_name = take("CONFIG_PROVISION_IMAGE_NAME", p.image_name);
         p.image_format = take("CONFIG_PROVISION_IMAGE_FORMAT", p.image_format);
         p.image_user = take("CONFIG_PROVISION_IMAGE_SSH_USER", p.image_user);

@@ -105,6 +105,7 @@ public:
         number_ = 0;
         machines();
         networks();
+        image();
         return std::move(out_);
     }
 
@@ -154,9 +155,24 @@ private:
         }
         if (const std::string pool = value("Q_FLOATING_ALLOCATION_POOL"); !pool.empty())
             answer("CONFIG_PROVISION_DEMO_ALLOCATION_POOLS", "[\"" + pool + "\"]");
+    }
+
+    // As in DevStack, an image has the name of its file and the format of that name's end.
+    void image() {
         const std::vector<std::string> images = split(value("IMAGE_URLS"), ',', false);
-        if (!images.empty()) answer("CONFIG_PROVISION_IMAGE_URL", std::string(trim(images.front())));
+        if (images.empty()) return;
         if (images.size() > 1) find(AnswerFinding::Level::warning, "IMAGE_URLS", "names several images: only the first is taken");
+        const std::string url(trim(images.front())), path = url.substr(0, url.find_first_of("?#"));
+        const std::string name = path.substr(path.rfind('/') + 1);
+        for (const std::string_view end : packed_images)
+            if (name.ends_with(end))
+                return find(AnswerFinding::Level::warning, "IMAGE_URLS", name + " is packed, and not taken: name one that is not, or unpack it");
+        answer("CONFIG_PROVISION_IMAGE_URL", url);
+        for (const auto& [end, format] : image_formats) {
+            if (!name.ends_with(end) || name.size() == end.size()) continue;
+            answer("CONFIG_PROVISION_IMAGE_NAME", name.substr(0, name.size() - end.size()));
+            answer("CONFIG_PROVISION_IMAGE_FORMAT", std::string(format));
+        }
     }
 
     void assign(const std::string& name, std::string_view text, bool more) {

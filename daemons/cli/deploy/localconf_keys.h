@@ -74,7 +74,8 @@ inline constexpr AnswerKey localconf_keys[] = {
     {"PUBLIC_NETWORK_NAME", Answered::fixed, "public", "the demo's external network is public"},
     {"PRIVATE_NETWORK_NAME", Answered::fixed, "private", "the demo's own network is private"},
     {"IP_VERSION", Answered::fixed, "4", "the demo's networks have IPv4"},
-    {"IMAGE_URLS", Answered::used, "", "Its first item is where the demo's image comes from: CONFIG_PROVISION_IMAGE_URL."},
+    {"IMAGE_URLS", Answered::used, "",
+     "Its first item is where the demo's image comes from, whose name and format are the file's: CONFIG_PROVISION_IMAGE_*."},
     {"DOWNLOAD_DEFAULT_IMAGES", Answered::needless, "", "where IMAGE_URLS says nothing, the image is the guest of the package pilvi-guest-image"},
     {"CIRROS_*", Answered::needless, "", "where IMAGE_URLS says nothing, the image is the guest of the package pilvi-guest-image"},
     {"GLANCE_LIMIT_IMAGE_SIZE_TOTAL", Answered::fixed, "", "limits are registered at the identity service, once the cloud stands"},
@@ -155,5 +156,10 @@ inline constexpr std::string_view devstack_services[] = {
     "memory_tracker",
     "file_tracker",
 };
+
+// The disk formats of IMAGE_URLS by the ends of their names, and ends of what is no disk before it is unpacked.
+inline constexpr std::pair<std::string_view, std::string_view> image_formats[] = {
+    {".qcow2", "qcow2"}, {".img", "qcow2"}, {".raw", "raw"}, {".iso", "iso"}, {".vmdk", "vmdk"}, {".vdi", "vdi"}, {".vhd", "vhd"}, {".vhdx", "vhdx"}};
+inline constexpr std::string_view packed_images[] = {".gz", ".xz", ".bz2", ".zst", ".tgz", ".zip"};
 
 }  // namespace pilvi::cli

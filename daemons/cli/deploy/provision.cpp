@@ -9,7 +9,6 @@
 #include <filesystem>
 #include <functional>
 #include <set>
-#include <thread>
 
 #include "base/error.h"
 #include "base/fd.h"
@@ -17,6 +16,7 @@
 #include "base/route.h"
 #include "base/text.h"
 #include "deploy/demo_server.h"
+#include "deploy/download.h"
 #include "deploy/provisioner.h"
 #include "doctor/cloud_view.h"
 #include "node/facts.h"
@@ -114,53 +114,32 @@ void Provisioner::make_image() {
     const std::string url = admin_.endpoint("image") + "/v2/images", source = what.image.empty() ? guest_image : what.image;
     const json::object there = find(admin_, url + "?name=" + percent_encode(what.image_name), "images", what.image_name);
     if (string_or(there, "status") == "active") return;
-    const bool remote = source.starts_with("http://") || source.starts_with("https://");
-    if (!remote && !fs::exists(source))
+    const UniqueFd data = is_url(source) ? download(source) : UniqueFd(::open(source.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!data)
         throw Error(Errc::not_found, what.image.empty() ? fmt::format("there is no image: install the package pilvi-guest-image ({}), or name one by "
                                                                       "CONFIG_PROVISION_IMAGE_URL",
                                                                       source)
-                                                        : fmt::format("the image {} is not there on the controller", source));
+                                                        : fmt::format("the image {} cannot be read on the controller", source));
     // What an upload that was ended left.
     if (!there.empty()) admin_.call("DELETE", url + "/" + string_or(there, "id"));
     json::object body{{"name", what.image_name}, {"disk_format", what.image_format}, {"container_format", "bare"}, {"visibility", "public"}};
     for (const auto& [name, value] : what.image_properties) body[name] = value;
     const json::value made = admin_.call("POST", url, body);
-    const std::string id = string_or(made.as_object(), "id");
-    if (remote) fetch_image(url + "/" + id, source);
-    else upload_image(url + "/" + id, source);
+    upload_image(url + "/" + string_or(made.as_object(), "id"), data);
     say(fmt::format("made the image {} from {}", what.image_name, source));
 }
 
-void Provisioner::upload_image(const std::string& url, const std::string& file) {
-    const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!fd) throw Error(Errc::unavailable, "cannot read " + file);
+void Provisioner::upload_image(const std::string& url, const UniqueFd& data) {
     http::ClientRequest request{.method = "PUT", .url = url + "/file"};
     request.headers.set("Content-Type", "application/octet-stream");
-    request.content_length = static_cast<std::int64_t>(fs::file_size(file));
+    request.content_length = ::lseek(data.get(), 0, SEEK_END);
+    ::lseek(data.get(), 0, SEEK_SET);
     request.source = [&](char* buffer, std::size_t size) {
-        const ssize_t got = ::read(fd.get(), buffer, size);
-        if (got < 0) throw Error(Errc::unavailable, "cannot read " + file);
+        const ssize_t got = ::read(data.get(), buffer, size);
+        if (got < 0) throw Error(Errc::unavailable, "cannot read the image");
         return static_cast<std::size_t>(got);
     };
     if (const http::Response answer = admin_.send(std::move(request)); answer.status != 204) throw error_of(answer, "PUT " + url);
-}
-
-void Provisioner::fetch_image(const std::string& url, const std::string& source) {
-    admin_.call("POST", url + "/import", {{"method", {{"name", "web-download"}, {"uri", source}}}});
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(20);
-    while (true) {
-        const json::value image = admin_.call("GET", url);
-        if (string_or(image.as_object(), "status") == "active") return;
-        const json::value tasks = admin_.call("GET", url + "/tasks");
-        for (const json::value& task : array_or_empty(tasks.as_object(), "tasks"))
-            if (string_or(task.as_object(), "status") == "failure")
-                throw Error(Errc::bad_gateway,
-                            fmt::format("the image {} did not come ({}); CONFIG_PROVISION_IMAGE_URL may name a file on the controller, "
-                                        "or be empty for the guest of pilvi-guest-image",
-                                        source, string_or(task.as_object(), "message")));
-        if (std::chrono::steady_clock::now() > deadline) throw Error(Errc::timeout, "the image " + source + " did not come in 20 minutes");
-        std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    }
 }
 
 void Provisioner::make_networks() {

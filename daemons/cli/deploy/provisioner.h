@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 
+#include "base/fd.h"
 #include "deploy/provision.h"
 #include "identity/identity.h"
 
@@ -32,8 +33,7 @@ public:
 
 private:
     void make_project();
-    void upload_image(const std::string& url, const std::string& file);
-    void fetch_image(const std::string& url, const std::string& source);
+    void upload_image(const std::string& url, const UniqueFd& data);
     std::string demo_password();  // made where the file is missing
     std::vector<Login> logins();
     std::string clouds_file() const;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "deploy/download.h"
 #include "packstack_keys.h"
 #include "deploy/localconf_keys.h"
 #include "deploy/provision.h"
@@ -453,8 +454,47 @@ TEST_CASE("every variable of DevStack's documentation is known, and none is pass
     CHECK(deployment.hosts == std::vector<Deployment::Host>{{"192.0.2.10", {"controller", "network", "compute"}}});
     CHECK(deployment.region == "RegionTwo");
     CHECK(deployment.provision.image == "http://images.example.org/a.qcow2");
+    CHECK(deployment.provision.image_name == "a");
     CHECK(deployment.provision.fixed_range == "10.4.128.0/20");
     CHECK(deployment.provision.pools == std::vector<std::pair<std::string, std::string>>{{"192.0.2.50", "192.0.2.60"}});
+}
+
+TEST_CASE("an image of IMAGE_URLS has its file's name and format") {
+    const auto provision = [](const std::string& urls) {
+        return deployment_of(read_answers("[[local|localrc]]\nHOST_IP=10.0.0.2\nIMAGE_URLS=\"" + urls + "\"\n").values).provision;
+    };
+    const Provision cirros = provision("http://download.example.org/0.6.2/cirros-0.6.2-x86_64-disk.img");
+    CHECK(cirros.image == "http://download.example.org/0.6.2/cirros-0.6.2-x86_64-disk.img");
+    CHECK(cirros.image_name == "cirros-0.6.2-x86_64-disk");
+    CHECK(cirros.image_format == "qcow2");
+    const Provision raw = provision("file:///srv/images/disk.raw");
+    CHECK(raw.image == "/srv/images/disk.raw");
+    CHECK(raw.image_name == "disk");
+    CHECK(raw.image_format == "raw");
+    const Provision other = provision("https://example.org/images/latest?arch=amd64");
+    CHECK(other.image == "https://example.org/images/latest?arch=amd64");
+    CHECK(other.image_name == "pilvi-guest");
+    CHECK(provision("http://example.org/disk.img.gz").image.empty());
+    CHECK(found(read_answers("[[local|localrc]]\nIMAGE_URLS=http://example.org/disk.img.gz\n"), "IMAGE_URLS").starts_with("warning"));
+}
+
+TEST_CASE("where a redirect leads") {
+    const std::string from = "http://h:8080/a/b?q=1";
+    for (const auto& [location, to] : {std::pair{"https://x/y", "https://x/y"},
+                                       {"https://x/y#part", "https://x/y"},
+                                       {"//x/y", "http://x/y"},
+                                       {"/y?z", "http://h:8080/y?z"},
+                                       {"y", "http://h:8080/a/y"},
+                                       {"y?u=k:v", "http://h:8080/a/y?u=k:v"},
+                                       {"?z", "http://h:8080/a/b?z"},
+                                       {"", ""},
+                                       {"ftp://x/y", ""},
+                                       {"file:/etc/passwd", ""}}) {
+        CAPTURE(location);
+        CHECK(redirected(from, location) == to);
+    }
+    CHECK(redirected("http://h", "y") == "http://h/y");
+    CHECK(redirected("http://h?q", "y") == "http://h/y");
 }
 
 TEST_CASE("VLANs of DevStack's projects") {
