@@ -20,6 +20,7 @@
 #include "base/route.h"
 #include "base/text.h"
 #include "deploy/answer_keys.h"
+#include "deploy/login.h"
 #include "deploy/provision.h"
 
 namespace pilvi::cli {
@@ -29,7 +30,7 @@ constexpr auto ready_limit = std::chrono::seconds(300);
 constexpr auto install_limit = std::chrono::seconds(1800);
 constexpr auto provision_limit = std::chrono::seconds(1500);
 constexpr const char* apt_source_file = "/etc/apt/sources.list.d/pilvi.list";
-constexpr std::size_t parallel = 16;
+constexpr std::size_t parallel = 8;  // sshd's MaxSessions of one connection is 10
 
 // Whether the name or address is one of this machine's.
 bool is_here(const std::string& host) {
@@ -84,12 +85,22 @@ private:
 class Run {
 public:
     Run(CommandRunner& runner, Deployment deployment, const DeployOptions& options)
-        : deployment_(std::move(deployment)), journal_(options.dry_run ? "/dev/null" : options.log) {
+        : deployment_(std::move(deployment)), journal_(options.dry_run ? "/dev/null" : options.log), logins_(runner) {
         for (const Deployment::Host& host : deployment_.hosts)
             machines_.emplace(host.name, Machine(runner, host.name, is_here(host.name), options.ssh_user, deployment_.ssh_key));
     }
 
-    void look() { look_at(deployment_.hosts); }
+    void look() {
+        look_at(deployment_.hosts);
+        // One after the other: there is one terminal.
+        std::vector<Deployment::Host> let_in;
+        for (const Deployment::Host& host : deployment_.hosts) {
+            if (looks_.at(host.name).failure.find("Permission denied") == std::string::npos || !SharedLogins::somebody_is_there()) continue;
+            journal_.say(host.name, "ssh does not get in by a key; it asks");
+            if (logins_.open(machines_.at(host.name))) let_in.push_back(host);
+        }
+        look_at(let_in);
+    }
 
     // False where something must be mended first. `notes`: what is not in the way is said too.
     bool examine(bool notes) {
@@ -399,6 +410,7 @@ private:
 
     Deployment deployment_;
     Journal journal_;
+    SharedLogins logins_;
     std::map<std::string, Machine> machines_;
     std::mutex mutex_;
     std::map<std::string, Look> looks_;

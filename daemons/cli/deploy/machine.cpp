@@ -17,17 +17,7 @@ std::vector<std::string> Machine::command_line(const std::vector<std::string>& a
         out.insert(out.end(), argv.begin(), argv.end());
         return out;
     }
-    for (const char* word :
-         {"/usr/bin/ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=accept-new", "-o", "ServerAliveInterval=15"})
-        out.emplace_back(word);
-    if (!key_.empty()) {
-        out.emplace_back("-i");
-        out.push_back(key_);
-    }
-    out.emplace_back("-l");
-    out.push_back(user_);
-    out.emplace_back("--");
-    out.push_back(host_);
+    out = ssh({});
     // ssh gives the login shell one line.
     std::string line;
     for (const std::string& word : argv) line += (line.empty() ? "" : " ") + shell_word(word);
@@ -35,8 +25,21 @@ std::vector<std::string> Machine::command_line(const std::vector<std::string>& a
     return out;
 }
 
+std::vector<std::string> Machine::ssh(const std::vector<std::string>& options) const {
+    std::vector<std::string> out{"/usr/bin/ssh"};
+    out.insert(out.end(), options.begin(), options.end());
+    // Of an option that is given twice, ssh takes the first.
+    for (const char* word :
+         {"-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "StrictHostKeyChecking=accept-new", "-o", "ServerAliveInterval=15"})
+        out.emplace_back(word);
+    if (!control_path_.empty()) out.insert(out.end(), {"-o", "ControlPath=" + control_path_});
+    if (!key_.empty()) out.insert(out.end(), {"-i", key_});
+    out.insert(out.end(), {"-l", user_, "--", host_});
+    return out;
+}
+
 CommandResult Machine::run(const std::vector<std::string>& argv, const std::string& input, std::chrono::seconds limit) const {
-    return runner_.run({.argv = command_line(argv), .input = input, .limit = limit});
+    return runner_->run({.argv = command_line(argv), .input = input, .limit = limit});
 }
 
 }  // namespace pilvi::cli

@@ -25,7 +25,8 @@ std::string login_remedy(const std::string& host, std::string_view failure) {
         std::string_view says;
         std::string remedy;
     } known[] = {
-        {"Permission denied", "let root log in there by this machine's key: ssh-copy-id root@" + host + ", and PermitRootLogin of sshd_config"},
+        {"Permission denied", "let root log in there by this machine's key: ssh-copy-id root@" + host +
+                                  ", and PermitRootLogin of sshd_config; on a terminal, pilvi deploy lets ssh ask for the password"},
         {"Host key verification failed", "its key is another one than before: where that is right, ssh-keygen -R " + host},
         {"Could not resolve", "give its address, or add it to /etc/hosts here"},
         {"Connection refused", "start sshd there: apt-get install openssh-server"},
@@ -47,7 +48,8 @@ public:
             host_ = &host;
             const Look& look = looks_.at(host.name);
             if (!look.facts) {
-                fatal(look.failure, login_remedy(host.name, look.failure));
+                fatal(look.failure.ends_with('.') ? look.failure.substr(0, look.failure.size() - 1) : look.failure,
+                      login_remedy(host.name, look.failure));
                 continue;
             }
             const NodeFacts& facts = *look.facts;

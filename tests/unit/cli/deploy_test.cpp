@@ -243,4 +243,12 @@ TEST_CASE("words reach the program on the other machine as they are") {
     CHECK(there[there.size() - 1] == "pilvi 'a b'");
     CHECK(there[there.size() - 2] == "h1");
     CHECK(there[there.size() - 3] == "--");
+    CHECK(std::ranges::count(there, "BatchMode=yes") == 1);
+    // What goes through a connection that was opened with a password: the same, over its socket. ssh takes the first of an option's values.
+    Machine shared(none, "h1", false, "root", "");
+    shared.share("/tmp/x/%C");
+    CHECK(std::ranges::count(shared.command_line({"true"}), "ControlPath=/tmp/x/%C") == 1);
+    const auto asking = shared.ssh({"-o", "BatchMode=no"});
+    CHECK(std::ranges::find(asking, "BatchMode=no") < std::ranges::find(asking, "BatchMode=yes"));
+    CHECK(asking.back() == "h1");
 }
