@@ -1,3 +1,4 @@
+#include "command/logged.h"
 #include "agent.h"
 
 #include <fmt/format.h>
@@ -274,7 +275,8 @@ private:
     const Config& config_;
     const std::string state_, host_;
     std::string provider_id_, base_url_;
-    SystemCommandRunner runner_;
+    SystemCommandRunner programs_;
+    LoggedCommandRunner runner_{programs_};
     SessionOptions options_;
     Session session_;
     std::unique_ptr<TokenValidator> validator_;

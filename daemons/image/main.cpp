@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "command/logged.h"
 #include "cache.h"
 #include "api/policy_tools.h"
 #include "image.h"
@@ -64,7 +65,8 @@ int main(int argc, char** argv) {
                        .staging = staging.get(),
                        .protection = protection.get()};
         image::recover(*store, app);
-        SystemCommandRunner runner;
+        SystemCommandRunner programs;
+        LoggedCommandRunner runner(programs);
         image::Importer importer(*store, app, image::fetch_rules(config), runner, image::import_options(config));
         app.importer = &importer;
         const image::Keeper keeper(*store, app);

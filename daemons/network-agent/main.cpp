@@ -1,4 +1,5 @@
 // pilvi-network-agent: wiring only.
+#include "command/logged.h"
 #include "identity/identity.h"
 #include "reconciler.h"
 #include "settings.h"
@@ -27,7 +28,8 @@ int main(int argc, char** argv) {
             daemon.run([&] { return agent.alive(); }, [&] { agent.poke(); });
             return;
         }
-        SystemCommandRunner runner;
+        SystemCommandRunner programs;
+        LoggedCommandRunner runner(programs);
         network_agent::Reconciler reconciler(runner, settings);
         sync::Agent agent(session, options,
                           [&](const json::object& desired, std::chrono::milliseconds* again) { return reconciler.pass(desired, again); });

@@ -1,8 +1,12 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 
 #include "base/text.h"
 #include "identity/identity.h"
+#include "log/log.h"
 
 namespace pilvi {
 namespace {
@@ -115,16 +119,36 @@ std::string Session::token() {
     return impl_->current();
 }
 
+namespace {
+// At level debug, what a daemon asks of others is logged where the answer comes; tokens and bodies are not.
+http::Response logged_send(http::Client& client, const http::ClientRequest& request) {
+    if (log::level() != log::Level::debug) return client.send(request);
+    const auto started = std::chrono::steady_clock::now();
+    const auto say = [&](const std::string& end) {
+        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
+        log::debug(fmt::format("asked {} {}: {}, {} ms", request.method, request.url, end, took.count()));
+    };
+    try {
+        http::Response response = client.send(request);
+        say(std::to_string(response.status));
+        return response;
+    } catch (const Error& error) {
+        say(error.message());
+        throw;
+    }
+}
+}  // namespace
+
 http::Response Session::send(http::ClientRequest request) {
     if (impl_->options.certificate) {
         if (!request.url.starts_with("https://")) throw Error(Errc::internal, request.url + ": a certificate goes with https only");
         request.tls_name = controller_tls_name;
-        return impl_->client.send(request);
+        return logged_send(impl_->client, request);
     }
     for (bool again = false;; again = true) {
         const std::string used = token();
         request.headers.set("X-Auth-Token", used);
-        http::Response response = impl_->client.send(request);
+        http::Response response = logged_send(impl_->client, request);
         if (response.status != 401 || again || request.source) return response;
         impl_->discard(used);
     }

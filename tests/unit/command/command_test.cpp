@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "command/command.h"
+#include "command/logged.h"
+#include "log/log.h"
 #include "support/code_of.h"
 
 using namespace pilvi;
@@ -19,6 +20,25 @@ using namespace std::chrono_literals;
 using testing::code_of;
 
 namespace {
+// What `fn` writes to standard error, at level debug.
+template <class F>
+std::string debug_log(F&& fn) {
+    int ends[2];
+    REQUIRE(::pipe(ends) == 0);
+    const int saved = ::dup(STDERR_FILENO);
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(ends[1]);
+    log::set_level(log::Level::debug);
+    fn();
+    log::set_level(log::Level::info);
+    ::dup2(saved, STDERR_FILENO);
+    ::close(saved);
+    char buffer[4096];
+    const ssize_t got = ::read(ends[0], buffer, sizeof buffer);
+    ::close(ends[0]);
+    return got > 0 ? std::string(buffer, static_cast<std::size_t>(got)) : std::string();
+}
+
 // Whether a process has this command line (arguments end with NUL).
 bool somebody_runs(const std::string& arguments) {
     std::error_code vanished;
@@ -85,4 +105,19 @@ TEST_CASE("a daemon that it leaves behind does not hold it up") {
     const auto begin = std::chrono::steady_clock::now();
     CHECK(runner.check({"/bin/sh", "-c", "sleep 60 & echo started"}) == "started\n");
     CHECK(std::chrono::steady_clock::now() - begin < 50s);
+}
+
+TEST_CASE("at level debug a program is logged, what it reads and writes is not") {
+    SystemCommandRunner real;
+    LoggedCommandRunner runner(real);
+    CommandResult result;
+    const std::string line = debug_log([&] { result = runner.run({.argv = {"/bin/cat", "-"}, .input = "a password"}); });
+    CHECK(result.out == "a password");
+    CHECK(line.starts_with("DEBUG ran /bin/cat -: status 0, "));
+    CHECK(line.find("password") == std::string::npos);
+    CHECK(debug_log([&] { CHECK_THROWS(runner.run({.argv = {"/nowhere/x"}})); }).find("cannot start /nowhere/x") != std::string::npos);
+    CHECK(debug_log([&] {
+              log::set_level(log::Level::info);
+              runner.run({.argv = {"/bin/true"}});
+          }).empty());
 }
