@@ -81,12 +81,13 @@ TEST_CASE("check() says what failed and why") {
 
 TEST_CASE("the time limit kills the whole group") {
     SystemCommandRunner runner;
+    const std::string time = "4242." + std::to_string(::getpid());  // nobody else sleeps so long
     const auto begin = std::chrono::steady_clock::now();
-    CHECK(code_of([&] { runner.run({.argv = {"/bin/sh", "-c", "sleep 4242.5 & sleep 4242.5"}, .limit = 200ms}); }) == Errc::timeout);
+    CHECK(code_of([&] { runner.run({.argv = {"/bin/sh", "-c", "sleep " + time + " & sleep " + time}, .limit = 200ms}); }) == Errc::timeout);
     CHECK(std::chrono::steady_clock::now() - begin < 60s);
     bool gone = false;
-    for (int i = 0; i < 1000 && !gone; ++i) {
-        gone = !somebody_runs(std::string("sleep\0004242.5", 12));
+    for (int i = 0; i < 10'000 && !gone; ++i) {
+        gone = !somebody_runs("sleep" + std::string(1, '\0') + time);
         if (!gone) std::this_thread::sleep_for(10ms);
     }
     CHECK(gone);

@@ -71,7 +71,7 @@ struct Both {
 
 // The server looks at its files once a second at most.
 void until(const std::function<bool()>& holds) {
-    for (int i = 0; i < 200 && !holds(); ++i) std::this_thread::sleep_for(50ms);
+    for (int i = 0; i < 2000 && !holds(); ++i) std::this_thread::sleep_for(50ms);
     CHECK(holds());
 }
 

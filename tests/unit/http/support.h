@@ -58,7 +58,7 @@ struct Raw {
         address.sin_port = htons(static_cast<std::uint16_t>(port));
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         REQUIRE(::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-        timeval limit{20, 0};
+        timeval limit{120, 0};
         ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     }
     bool send(std::string_view text) const { return ::send(fd.get(), text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()); }
@@ -103,7 +103,7 @@ inline long peak_kib() {
 }
 
 template <class F>
-bool eventually(F&& fn, std::chrono::milliseconds limit = 10s) {
+bool eventually(F&& fn, std::chrono::milliseconds limit = 100s) {
     const auto end = std::chrono::steady_clock::now() + limit;
     while (std::chrono::steady_clock::now() < end) {
         if (fn()) return true;
