@@ -55,7 +55,7 @@ struct Child {
         const std::string path = directory + "/notify";
         path.copy(address.sun_path, sizeof address.sun_path - 1);
         REQUIRE(::bind(notify.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-        timeval limit{10, 0};
+        timeval limit{120, 0};
         ::setsockopt(notify.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
         int ends[2];
         REQUIRE(::pipe(ends) == 0);
@@ -97,7 +97,7 @@ struct Child {
         return got > 0 ? std::string(buffer, static_cast<std::size_t>(got)) : "nothing";
     }
     bool noted(std::string_view text) const {
-        for (int i = 0; i < 20; ++i)
+        for (int i = 0; i < 200; ++i)
             if (note().find(text) != std::string::npos) return true;
         return false;
     }
