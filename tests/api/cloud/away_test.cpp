@@ -38,7 +38,7 @@ struct Asked {
         return {{"server", {{"name", "s"}, {"imageRef", image}, {"flavorRef", "42"}, {"networks", json::array{json::object{{"uuid", network}}}}}}};
     }
     bool becomes(const std::string& server, std::string_view wanted) {
-        for (const auto end = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(50ms))
+        for (const auto end = std::chrono::steady_clock::now() + 300s; std::chrono::steady_clock::now() < end; std::this_thread::sleep_for(50ms))
             if (*find_path(get("compute", "/servers/" + server), "server.status") == json::value(wanted)) return true;
         return false;
     }

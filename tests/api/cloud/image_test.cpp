@@ -22,7 +22,7 @@ struct SecondDaemon {
     int port = 0;
 
     explicit SecondDaemon(cli::Cloud& cloud) : log(cloud.directory() + "/image-second.log"), process(launch(cloud, log)) {
-        for (const auto deadline = std::chrono::steady_clock::now() + 30s; port == 0; std::this_thread::sleep_for(20ms)) {
+        for (const auto deadline = std::chrono::steady_clock::now() + 120s; port == 0; std::this_thread::sleep_for(20ms)) {
             REQUIRE_FALSE(process.ended());
             REQUIRE(std::chrono::steady_clock::now() < deadline);
             for (const std::string& line : split(read_file(log), '\n', false))
@@ -76,7 +76,7 @@ public:
         }
     }
     bool reaches(const std::string& base, const std::string& id, std::string_view wanted) {
-        for (const auto deadline = std::chrono::steady_clock::now() + 60s; std::chrono::steady_clock::now() < deadline;
+        for (const auto deadline = std::chrono::steady_clock::now() + 300s; std::chrono::steady_clock::now() < deadline;
              std::this_thread::sleep_for(20ms))
             if (status(base, id) == wanted) return true;
         return false;
@@ -179,7 +179,7 @@ TEST_CASE("limits that are registered with identity hold in image") {
     const json::object body{{"disk_format", "raw"}, {"container_format", "bare"}};
     const auto created = [&](int wanted) {  // within the seconds that limits are remembered
         http::Response made = user.send("POST", image + "/v2/images", body);
-        for (const auto deadline = std::chrono::steady_clock::now() + 30s; made.status != wanted && std::chrono::steady_clock::now() < deadline;) {
+        for (const auto deadline = std::chrono::steady_clock::now() + 120s; made.status != wanted && std::chrono::steady_clock::now() < deadline;) {
             std::this_thread::sleep_for(100ms);
             made = user.send("POST", image + "/v2/images", body);
         }

@@ -69,7 +69,7 @@ TEST_CASE("kill -9 in the middle of an import") {
     const std::string path = "/v2/images/" + string_or(image.as_object(), "id");
     const std::string url = "http://127.0.0.1:" + std::to_string(web.port) + "/slow";
     REQUIRE(send("POST", path + "/import", {{"method", {{"name", "web-download"}, {"uri", url}}}}).status == 202);
-    REQUIRE(web.asked.get_future().wait_for(30s) == std::future_status::ready);
+    REQUIRE(web.asked.get_future().wait_for(120s) == std::future_status::ready);
     CHECK(parse_json(send("GET", path).body).at("status") == "importing");
     CHECK(files_below(cloud.directory() + "/image/staging") == 1);
     cloud.daemon("image").kill();
@@ -77,7 +77,7 @@ TEST_CASE("kill -9 in the middle of an import") {
     cloud.start_daemon("image");
 
     json::value after;
-    for (const auto deadline = std::chrono::steady_clock::now() + 30s; after.is_null();) {
+    for (const auto deadline = std::chrono::steady_clock::now() + 120s; after.is_null();) {
         try {
             after = parse_json(send("GET", path).body);
         } catch (const Error&) {

@@ -62,9 +62,9 @@ public:
 
     Answer send(std::string_view method, const std::string& service, const std::string& path, const json::value& body = nullptr,
                 const char* type = "application/json") {
-        const auto deadline = std::chrono::steady_clock::now() + 60s;
+        const auto deadline = std::chrono::steady_clock::now() + 300s;
         while (true) {
-            http::ClientRequest request{.method = std::string(method), .url = urls_.at(service) + path, .timeout = 30'000ms};
+            http::ClientRequest request{.method = std::string(method), .url = urls_.at(service) + path, .timeout = 300'000ms};
             request.headers.set("X-Auth-Token", token_);
             if (service == "placement") request.headers.set("OpenStack-API-Version", "placement 1.39");
             if (!body.is_null()) {
@@ -400,7 +400,7 @@ TEST_CASE("what was acknowledged is there after kill -9 in the middle, and nothi
         CHECK(std::any_of(there.begin(), there.end(), [&](const auto& one) { return one.first == service; }));
     const auto eventually = [&](const std::string& service, const std::string& path) {
         Answer answer;
-        for (int i = 0; i < 200 && answer.status == 0; ++i) {
+        for (int i = 0; i < 2000 && answer.status == 0; ++i) {
             answer = admin.send("GET", service, path);
             if (answer.status == 0) std::this_thread::sleep_for(50ms);
         }

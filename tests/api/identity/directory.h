@@ -117,7 +117,7 @@ public:
             ::_exit(127);
         }
         bool answers = false;
-        for (int i = 0; i < 1200 && !answers; ++i) {
+        for (int i = 0; i < 6000 && !answers; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(25));
             try {
                 identity::LdapServer server({.url = url(), .user = "cn=admin,dc=example,dc=com", .password = Secret("admin")});

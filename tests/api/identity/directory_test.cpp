@@ -94,8 +94,8 @@ TEST_CASE("a directory that does not answer") {
     f.cases.run(f.login("Ann", "ann's password", 503));
     f.cases.run(f.login("Ann", "wrong", 503));
     f.admin("GET", "/v3/users?domain_id=${corp}", "", 503);
-    for (int i = 0; i < 20; ++i) f.cases.run(f.login("Ann", "ann's password", 503));
-    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
+    for (int i = 0; i < 120; ++i) f.cases.run(f.login("Ann", "ann's password", 503));
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(100));  // not a second each
     // Everybody else goes on, and so does who is logged in.
     f.cases.run({.path = "/v3/auth/projects", .token = "${token}"});
     CHECK(f.log_in("member", "member", "demo") != "");
