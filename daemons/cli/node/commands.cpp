@@ -197,7 +197,6 @@ int join_command(const Access& access, const JoinCommand& command) {
     std::erase_if(wanted, [&](const std::string& role) { return std::ranges::find(before, role) != before.end(); });
     roles.restart_agents();
     roles.add(wanted.empty() ? record.roles : wanted);
-    runner.check({"/usr/bin/systemctl", "enable", "--now", "pilvi-renew.timer"});
     return 0;
 }
 

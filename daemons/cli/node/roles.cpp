@@ -43,7 +43,7 @@ bool is_wanted(std::string_view unit, const std::vector<std::string>& roles) {
 
 void Roles::systemctl(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), systemctl_program);
-    runner_.check(Command{.argv = std::move(arguments), .limit = std::chrono::seconds(180)});
+    runner_.check(Command{.argv = std::move(arguments), .limit = std::chrono::minutes(10)});
 }
 
 std::vector<std::string> Roles::enabled() {
@@ -81,6 +81,8 @@ void Roles::add(const std::vector<std::string>& roles) {
         arguments.push_back(target_of(role));
         if (!contains(all, role)) all.push_back(role);
     }
+    // Of a member: with its roles, so that a join that was ended in the middle and goes on does not leave it out.
+    if (record) arguments.push_back("pilvi-renew.timer");
     const std::string before = configuration_now();
     write_configuration(places_, record ? &*record : nullptr, all);
     if (configuration_now() != before) restart_agents();

@@ -1,7 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <filesystem>
+
 #include "base/error.h"
+#include "base/fd.h"
+#include "base/ids.h"
+#include "base/text.h"
 #include "node/membership.h"
+#include "node/roles.h"
 #include "node/storage.h"
 
 using namespace pilvi;
@@ -72,4 +78,25 @@ TEST_CASE("the volume group of a storage node") {
     CHECK(describe({.lvm = true}).find("vgcreate cinder-volumes") != std::string::npos);
     CHECK(describe({.lvm = true, .device_mapper = true, .group = group}) == "volume group cinder-volumes, 8000 of 8188 MiB free");
     CHECK(describe({.lvm = true, .group = group}).find("device-mapper") != std::string::npos);
+}
+
+TEST_CASE("a member's certificate is renewed from when its roles are enabled") {
+    struct Systemd final : CommandRunner {
+        std::vector<std::string> enabled;
+        CommandResult run(const Command& command) override {
+            if (command.argv.at(1) == "enable") enabled.push_back(join(command.argv, " "));
+            return {};
+        }
+    } systemd;
+    const std::string directory = (std::filesystem::temp_directory_path() / ("pilvi-roles-" + new_hex_id())).string();
+    const MemberPlaces places{.node = directory + "/node", .configuration = directory + "/etc", .compute_id = directory + "/agent/compute_id"};
+    std::filesystem::create_directories(places.node);
+    Roles roles(systemd, places);
+    roles.add({"storage"});
+    CHECK(systemd.enabled.back() == "/usr/bin/systemctl enable --now pilvi-storage.target");
+    write_file(places.node + "/membership.json",
+               R"({"controller": "ctl", "port": 8771, "id": "1", "name": "node1", "region": "R", "roles": ["storage"]})");
+    roles.add({"storage"});
+    CHECK(systemd.enabled.back() == "/usr/bin/systemctl enable --now pilvi-storage.target pilvi-renew.timer");
+    std::filesystem::remove_all(directory);
 }
