@@ -153,7 +153,7 @@ make_server() { # [NAME]: the server of that name; one that failed is made anew,
   case $status in
     ERROR)
       request demo DELETE compute "/servers/$server_id" >/dev/null
-      await 60 'deleting the failed server' server_is_gone
+      await 300 'deleting the failed server' server_is_gone
       server_id=
       ;;
     SHUTOFF) request demo POST compute "/servers/$server_id/action" '{"os-start": null}' >/dev/null ;;
@@ -192,7 +192,7 @@ make_floating_ip() {
 }
 
 guest_ssh() { # COMMAND...: in the server at $floating_ip; an address may belong to another server than last time, so no host key is kept
-  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=3 -o ServerAliveInterval=5 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+  ssh -i "$state/id_ed25519" -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
     -o LogLevel=ERROR "root@$floating_ip" "$@"
 }
 
@@ -208,10 +208,10 @@ console_tail() { # LINES
 
 check_guest() { # [NAME]: what a guest must have got: its name, its user's script, its metadata, its way out
   guest_ssh "set -e
-    n=0; until [ -s /var/lib/guest/instance ] || [ \$n = 100 ]; do n=\$((n + 1)); sleep 0.2; done
+    n=0; until [ -s /var/lib/guest/instance ] || [ \$n = 600 ]; do n=\$((n + 1)); sleep 0.2; done
     test \"\$(hostname)\" = ${1:-first}
     test \"\$(cat /root/user-data-ran)\" = ${1:-first}
     wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json | grep -q $server_id
     wget -q -O - http://169.254.169.254/latest/meta-data/instance-id | grep -q '^i-'
-    ping -c 1 -W 5 $external_prefix.1 >/dev/null" >>"$step_log" 2>&1
+    ping -c 3 -W 5 $external_prefix.1 >/dev/null" >>"$step_log" 2>&1
 }

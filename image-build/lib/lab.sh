@@ -188,7 +188,7 @@ start_lab() { # [NODE...]: boots them, side by side
   # shellcheck disable=SC2046
   [ $# -gt 0 ] || set -- $(lab_nodes)
   for node; do start_node "$node" || die "the node $node does not start"; done
-  for node; do await 120 "the boot of $node" booted "$node"; done
+  for node; do await 300 "the boot of $node" booted "$node"; done
 }
 
 answer_file() { # prints what pilvi deploy is told; the defaults are those of pilvi answers generate
@@ -215,7 +215,7 @@ join_by_answers() { # over ssh from the controller, which has the key for it
 join_by_tokens() {
   local name number role token
   at controller pilvi role add controller
-  await 30 pilvi-cluster at controller pilvi token list
+  await 120 pilvi-cluster at controller pilvi token list
   while read -r name number role <&3; do
     if [ "$role" = controller ] || [ -e "$lab/$name/root/var/lib/pilvi/node/membership.json" ]; then continue; fi
     token=$(at controller pilvi token create --role "$role")

@@ -35,8 +35,8 @@ choose_networks() {
 leader() { # prints the process id of the machine's PID 1; fails when it does not run
   local pid
   pid=$(cat "$state/nspawn.pid" 2>/dev/null) || return 1
-  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -qF -- "--directory=$root " || return 1
-  pgrep -P "$pid" | head -n 1 | grep .
+  { tr '\0' ' ' <"/proc/$pid/cmdline"; } 2>/dev/null | grep -F -- "--directory=$root " >/dev/null || return 1
+  pgrep -o -P "$pid"
 }
 
 inside() { # COMMAND...: runs it in the machine
@@ -53,7 +53,7 @@ kvm_works() { # KERNEL RAMDISK: whether a guest really runs under KVM here; open
     qemu-system-x86_64 -accel kvm -cpu host -m 128 -display none -monitor none -no-reboot -nic none -serial "file:$out" \
       -kernel "$1" -initrd "$2" -append 'console=ttyS0 panic=-1' &
     pid=$!
-    for ((n = 0; n < 50; n++)); do
+    for ((n = 0; n < 150; n++)); do
       ! grep -aqs 'Run /init' "$out" || break
       kill -0 $pid || break
       sleep 0.1
@@ -148,13 +148,17 @@ enter_control_groups() {
 }
 
 nspawn() { # OPTION...: starts the container in the background; its process id goes to $state/nspawn.pid
-  local unit log
+  local unit log n
   unit=$(unit_name) log=$state/log/console.log
   set -- systemd-nspawn --quiet --boot "--directory=$root" "--machine=$machine" --register=no --keep-unit \
     --capability=all --private-users=no --resolv-conf=off --timezone=off --link-journal=no --console=pipe \
     --system-call-filter='add_key keyctl bpf @module' "$@"
   if [ -d /run/systemd/system ]; then
     # A unit of its own: the container's systemd needs a control group that was handed to it.
+    for ((n = 0; n < 100; n++)); do # systemd forgets the unit of the last start a moment after its end
+      [ "$(systemctl show --property=LoadState --value "$unit.service")" != not-found ] || break
+      sleep 0.1
+    done
     systemd-run --quiet --collect "--unit=$unit" --slice=machine.slice -p Delegate=yes -p KillMode=mixed -p TasksMax=infinity \
       -p LimitNOFILE=1048576 -p "StandardOutput=append:$log" -p StandardError=inherit "$@" || return 1
     systemctl show --property=MainPID --value "$unit" >"$state/nspawn.pid"
@@ -173,7 +177,7 @@ start_machine() { # boots the machine and connects it to this host
   ! kernel_datapath || options+=(--bind-ro=/lib/modules)
   nspawn "--network-veth-extra=$interface:host0" "${options[@]}" || return 1
   pid=$(cat "$state/nspawn.pid")
-  for ((n = 0; n < 100; n++)); do
+  for ((n = 0; n < 600; n++)); do
     if leader >/dev/null && [ -e "/sys/class/net/$interface" ]; then break; fi
     kill -0 $pid 2>/dev/null || { tail -n 5 "$state/log/console.log"; return 1; }
     sleep 0.1
@@ -183,26 +187,34 @@ start_machine() { # boots the machine and connects it to this host
   ip route replace "$external" via "$node_address" dev "$interface"
 }
 
-stop_machine() { # powers it off cleanly; its end within a minute is enforced
+stop_machine() { # powers it off cleanly; its end within two minutes is enforced
   local pid nspawn n
   pid=$(leader) || return 0
   nspawn=$(cat "$state/nspawn.pid")
   kill -RTMIN+4 "$pid"
-  for ((n = 0; n < 600; n++)); do
-    kill -0 "$nspawn" 2>/dev/null || break
+  for ((n = 0; n < 1200; n++)); do
+    ! has_ended "$nspawn" || break
     progress "$(tail -n 1 "$state/log/console.log" | tr -d '\033')"
     sleep 0.1
   done
   cut_power
 }
 
+has_ended() { ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"; } # PID: it is gone, or its parent has yet to ask how it ended
+
 cut_power() { # ends the machine at once
   local pid
   if pid=$(leader); then
     kill -KILL "$(cat "$state/nspawn.pid")" "$pid" 2>/dev/null || :
     # The container's processes end with its PID 1; its files are free then.
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+    until has_ended "$pid"; do sleep 0.1; done
   fi
+  # The kernel takes the container's networks away later than its processes. Until then the next one could not have an interface of that name.
+  while [ -e "/sys/class/net/pv-$machine" ]; do ip link delete "pv-$machine" 2>/dev/null || sleep 0.1; done
   rm -f "$state/nspawn.pid"
-  [ -d /run/systemd/system ] || drop_control_groups
+  if [ -d /run/systemd/system ]; then
+    systemctl stop "$(unit_name).service" 2>/dev/null || : # it is not there, or waits until it has ended
+  else
+    drop_control_groups
+  fi
 }
