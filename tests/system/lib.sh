@@ -96,8 +96,10 @@ has_status() { # USER ID STATUS
   [ "$status" = "$3" ]
 }
 
-server_gone() { # USER ID
-  ! get "$1" compute /servers/detail | jq -e --arg id "$2" '.servers[] | select(.id == $id)' >/dev/null
+server_gone() { # USER ID: the service answers, without it
+  local servers
+  servers=$(get "$1" compute /servers/detail) || return
+  jq -e --arg id "$2" '[.servers[].id] | index($id) == null' <<<"$servers" >/dev/null
 }
 
 server_address() { get "$1" compute "/servers/$2" | jq -r '[.server.addresses[][] | select(.["OS-EXT-IPS:type"] == "fixed")][0].addr'; } # USER ID
