@@ -1,6 +1,7 @@
 #include <sys/stat.h>
 
 #include <atomic>
+#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -279,6 +280,11 @@ TEST_CASE("PostgreSQL sessions that the server closed are made anew") {
     const auto store = Store::open(backend.url, things);
     store->write([](Tx& tx) { tx.insert("things", {{"id", "a"}}); });
     postgresql_server().disconnect_clients();
+    {  // a session ends a moment after it was told to
+        const auto watching = Store::open(backend.url, things, {.readers = 1});
+        const char* const others = "SELECT COUNT(*) FROM pg_stat_activity WHERE usename = 'pilvi' AND pid <> pg_backend_pid()";
+        while (watching->read([&](Tx& tx) { return tx.scalar(others).integer(); }) > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
     CHECK(count(*store, "things") == 1);
     store->write([](Tx& tx) { tx.insert("things", {{"id", "b"}}); });
     CHECK(count(*store, "things") == 2);
