@@ -96,7 +96,7 @@ TEST_CASE("before anything is done, each thing in the way is named with its reme
     all["c2"] = {std::nullopt, "Permission denied (publickey).", now};
     const auto found = preflight(three(), all);
     REQUIRE(found.size() == 1);
-    CHECK(found[0].reason == "Permission denied (publickey).");
+    CHECK(found[0].reason == "Permission denied (publickey)");
     CHECK(found[0].remedy.find("ssh-copy-id root@c2") != std::string::npos);
     // A port that the controller's own role listens on is in nobody's way.
     all = looks();
