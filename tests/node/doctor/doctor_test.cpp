@@ -2,7 +2,9 @@
 // leak is planted and seen; and nothing is seen before and after. Run by with-libvirt, as root.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "base/fd.h"
 #include "base/ids.h"
@@ -29,7 +31,7 @@ public:
         const CommandResult result =
             runner_.run(Command{.argv = {std::string(PILVI_BINARY_DIR) + "/daemons/cli/pilvi", "--auth-url", cloud_.url("identity"), "--credentials",
                                          cloud_.directory() + "/credentials", "--state", state_, "doctor", "--json"},
-                                .limit = std::chrono::seconds(60)});
+                                .limit = std::chrono::seconds(600)});
         INFO(result.out, result.err);
         CHECK(result.status == expected_status);
         return parse_json(result.out).as_object();
@@ -88,6 +90,10 @@ TEST_CASE("doctor sees one of each kind that belongs to nothing, and nothing els
                                    "--interface=lo", "--user=root", "--pid-file=" + dhcp + "/pid"},
                           .environment = {{"PATH", "/usr/sbin:/usr/bin:/sbin:/bin"}},
                           .log = dhcp + "/log"});
+    while (!fs::exists(dhcp + "/pid")) {  // it runs
+        REQUIRE_FALSE(dnsmasq.ended());
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
     const json::value providers = parse_json([&] {
         http::ClientRequest request{.url = node.cloud().url("placement") + "/resource_providers"};
         request.headers.set("X-Auth-Token", node.cloud().admin_token());

@@ -29,7 +29,7 @@ std::unique_ptr<ImageStore> store() { return image::make_rbd_store("images?user=
 std::string rbd(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), {"/usr/bin/rbd", "--conf", conf(), "--pool", "images"});
     SystemCommandRunner runner;
-    return runner.check(std::move(arguments));
+    return runner.check(Command{.argv = std::move(arguments), .limit = std::chrono::minutes(5)});
 }
 
 std::string upload(ImageStore& to, const std::string& name, const std::string& content) {

@@ -40,7 +40,7 @@ struct MetadataServer {
 };
 
 std::string ask(Node& node, const std::string& guest, const std::string& path, const std::string& header = {}) {
-    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/curl", "-s", "-m", "5"};
+    std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/curl", "-s", "-m", "60"};
     if (!header.empty()) argv.insert(argv.end(), {"-H", header});
     argv.push_back("http://169.254.169.254" + path);
     return node.shell(argv, false);
@@ -120,7 +120,7 @@ TEST_CASE("the metadata server knows a guest by its network, whatever it sends, 
 
     set.at("routers").as_array().clear();
     set.at("networks").as_array().erase(set.at("networks").as_array().begin() + 1);
-    node.converge(set, 2);
+    node.converge(set);
     CHECK(ask(node, "a1", "/latest/meta-data/hostname") == "server-1");
     CHECK(MetadataControl(node.settings.metadata_socket).list() == std::set<std::string>{id('1')});
     for (const auto& name : node.spaces.list()) CHECK(name != dhcp_namespace(id('2')));

@@ -114,8 +114,9 @@ void Node::kill_switch() {
 }
 
 std::string Node::shell(std::vector<std::string> argv, bool check) {
-    if (check) return runner.check(Command{.argv = std::move(argv)});
-    CommandResult result = runner.run(Command{.argv = std::move(argv)});
+    Command command{.argv = std::move(argv), .limit = std::chrono::minutes(3)};
+    if (check) return runner.check(command);
+    CommandResult result = runner.run(command);
     return result.out + result.err;
 }
 
@@ -169,7 +170,7 @@ std::string Node::dhcp(const std::string& guest, const std::string& attempts) {
     std::vector<std::string> argv{"/usr/bin/ip", "netns", "exec", guest, "/usr/bin/busybox", "udhcpc", "-i",  "eth0",
                                   "-f",          "-q",    "-n",   "-t",  attempts,           "-T",     "1",   "-O",
                                   "121",         "-O",    "mtu",  "-O",  "hostname",         "-s",     script};
-    runner.run(Command{.argv = argv});
+    runner.run(Command{.argv = argv, .limit = std::chrono::minutes(3)});
     return std::filesystem::exists(lease) ? read_file(lease) : std::string();
 }
 
@@ -179,10 +180,10 @@ bool Node::ping(const std::string& guest, const std::string& target, const std::
     argv.insert(argv.end(), {"/usr/bin/ping", "-c", "3", "-i", "0.2", "-W", "2"});
     if (!source.empty()) argv.insert(argv.end(), {"-I", source});
     argv.push_back(target);
-    return runner.run(Command{.argv = argv}).status == 0;
+    return runner.run(Command{.argv = argv, .limit = std::chrono::minutes(3)}).status == 0;
 }
 
-int Node::connect(const std::string& from, const std::string& target, int number) {
+int Node::connect(const std::string& from, const std::string& target, int number, int milliseconds) {
     int result = -1;
     auto work = [&] {
         UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -194,7 +195,7 @@ int Node::connect(const std::string& from, const std::string& target, int number
         pollfd wait{.fd = fd.get(), .events = POLLOUT, .revents = 0};
         int error = 0;
         socklen_t size = sizeof(error);
-        if (::poll(&wait, 1, 3000) <= 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return;
+        if (::poll(&wait, 1, milliseconds) <= 0 || ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) return;
         result = fd.release();
     };
     if (from.empty()) work();
@@ -204,12 +205,20 @@ int Node::connect(const std::string& from, const std::string& target, int number
 
 bool Node::tcp(const std::string& from, const std::string& target, int number) { return static_cast<bool>(UniqueFd(connect(from, target, number))); }
 
+bool Node::reaches(const std::string& guest, const std::string& target, const std::string& source) {
+    return eventually([&] { return ping(guest, target, source); });
+}
+
+bool Node::opens(const std::string& from, const std::string& target, int number) {
+    return eventually([&] { return tcp(from, target, number); });
+}
+
 std::string Node::seen_source(const std::string& from, const std::string& target, int number) {
-    UniqueFd fd(connect(from, target, number));
+    UniqueFd fd(connect(from, target, number, patience));
     if (!fd) return {};
     pollfd wait{.fd = fd.get(), .events = POLLIN, .revents = 0};
     char text[64] = {};
-    if (::poll(&wait, 1, 3000) <= 0 || ::read(fd.get(), text, sizeof(text) - 1) <= 0) return {};
+    if (::poll(&wait, 1, patience) <= 0 || ::read(fd.get(), text, sizeof(text) - 1) <= 0) return {};
     return text;
 }
 
@@ -230,11 +239,11 @@ UniqueFd Node::listen_in(const std::string& guest, int number) {
     return listening;
 }
 
-bool Echo::works() {
+bool Echo::works(int milliseconds) {
     char byte = 'x';
     if (!connection || ::send(connection.get(), &byte, 1, MSG_NOSIGNAL) != 1) return false;
     pollfd wait{.fd = connection.get(), .events = POLLIN, .revents = 0};
-    return ::poll(&wait, 1, 3000) > 0 && ::recv(connection.get(), &byte, 1, 0) == 1;
+    return ::poll(&wait, 1, milliseconds) > 0 && ::recv(connection.get(), &byte, 1, 0) == 1;
 }
 
 void Node::serve_echo(const std::string& guest, int number) {

@@ -19,7 +19,7 @@ using namespace pilvi::network_agent;
 // A connection to serve_echo().
 struct Echo {
     UniqueFd connection;
-    bool works();  // a byte comes back within 3 s
+    bool works(int milliseconds = 60'000);  // a byte comes back within this time
 };
 
 class Node {
@@ -32,15 +32,18 @@ public:
     // The newest agent state: as a fresh process would have it.
     void restart_agent();
     // Passes until none asks for another; the last report.
-    json::object converge(const json::object& desired, int most = 12);
+    json::object converge(const json::object& desired, int most = 100);
     // A namespace with eth0 behind a tap-like veth in br-int.
     void plug_guest(const std::string& name, const std::string& port_id, const std::string& mac);
     void unplug_guest(const std::string& name, const std::string& port_id);
     void address(const std::string& guest, const std::string& cidr, const std::string& gateway = {});
     // DHCP by busybox; the lease's variables ("ip=10.0.0.5\nrouter=...\n"), "" where none came after so many attempts, one a second.
-    std::string dhcp(const std::string& guest, const std::string& attempts = "10");
+    std::string dhcp(const std::string& guest, const std::string& attempts = "60");
     bool ping(const std::string& guest, const std::string& target, const std::string& source = {});  // guest "": the node itself
     bool tcp(const std::string& from, const std::string& target, int port);
+    // ping() and tcp() of what must pass: within a minute, however slow the machine is.
+    bool reaches(const std::string& guest, const std::string& target, const std::string& source = {});
+    bool opens(const std::string& from, const std::string& target, int port);
     // Accepts connections in the background until the node ends, writing the caller's address back.
     void serve(const std::string& guest, int port);
     // Reads what serve() wrote: the source address as the server saw it.
@@ -54,13 +57,25 @@ public:
     CommandRunner* agent_runner = nullptr;  // what the agent runs its programs with
 
     void serve_echo(const std::string& guest, int port);
-    Echo open_echo(const std::string& from, const std::string& target, int port) { return {UniqueFd(connect(from, target, port))}; }
+    Echo open_echo(const std::string& from, const std::string& target, int port) { return {UniqueFd(connect(from, target, port, patience))}; }
 
 private:
     UniqueFd listen_in(const std::string& guest, int port);
-    int connect(const std::string& from, const std::string& target, int port);
+    static constexpr int patience = 60'000;  // ms
+    int connect(const std::string& from, const std::string& target, int port, int milliseconds = 3000);
     std::vector<std::jthread> servers_;
 };
+
+// Waits until a condition holds, at most a minute: what the kernel takes away goes later than the command that asks for it ends.
+template <class F>
+bool eventually(F condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (!condition()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    return true;
+}
 
 // Builders of the desired set. Ids are made of one letter: "a" -> aaaaaaaa-aaaa-...
 std::string id(char letter, int number = 0);
