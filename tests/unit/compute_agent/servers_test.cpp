@@ -181,7 +181,7 @@ struct Node {
             json::object report = pass_once(server);
             if (string_or(report, "state") != "building" || !report["reason"].is_null()) return report;
             std::unique_lock lock(mutex);
-            if (!changed.wait_for(lock, std::chrono::seconds(20), [&] { return changes > before; })) return report;
+            if (!changed.wait_for(lock, std::chrono::seconds(120), [&] { return changes > before; })) return report;
         }
     }
 
@@ -424,7 +424,7 @@ TEST_CASE("many servers of one image fetch it once") {
     node.servers->pass(set, &again);
     {
         std::unique_lock lock(node.mutex);
-        REQUIRE(node.changed.wait_for(lock, std::chrono::seconds(20), [&] { return node.changes > 0; }));
+        REQUIRE(node.changed.wait_for(lock, std::chrono::seconds(120), [&] { return node.changes > 0; }));
     }
     const json::object reports = node.servers->pass(set, &again);
     for (const auto& [id, report] : reports) CHECK(string_or(report.as_object(), "state") == "running");
