@@ -141,13 +141,8 @@ http::Response Fetcher::follow(http::ClientRequest request) const {
             response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
         if (!moved) return response;
         if (hops == rules_.redirects) throw Error(Errc::bad_gateway, "there are more than " + std::to_string(rules_.redirects) + " redirects");
-        const std::string_view location = response.headers.get("Location");
-        if (!parsable_url(location)) throw Error(Errc::bad_gateway, "the redirect leads nowhere");
-        const auto target = urls::parse_uri_reference(location);
-        urls::url next;
-        if (!target || !urls::resolve(url, *target, next)) throw Error(Errc::bad_gateway, "the redirect leads nowhere");
-        next.remove_fragment();
-        request.url = next.buffer();
+        request.url = redirected_url(url.buffer(), response.headers.get("Location"));
+        if (request.url.empty()) throw Error(Errc::bad_gateway, "the redirect leads nowhere");
     }
 }
 

@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/url.h"
 #include "http/http.h"
 
 namespace pilvi::cli {
@@ -38,19 +37,6 @@ void append(const UniqueFd& file, std::string_view bytes) {
 
 bool is_url(std::string_view source) { return source.starts_with("http://") || source.starts_with("https://"); }
 
-std::string redirected(const std::string& url, const std::string& location) {
-    const std::string place = location.substr(0, location.find('#'));
-    if (is_url(place)) return place;
-    const std::size_t scheme = url.find("://"), path = std::min(url.find_first_of("/?#", scheme + 3), url.size());
-    if (place.starts_with("//")) return url.substr(0, scheme + 1) + place;
-    if (place.starts_with('/')) return url.substr(0, path) + place;
-    // Another scheme, or nothing at all.
-    if (place.empty() || place.substr(0, place.find_first_of("/?")).find(':') != std::string::npos) return {};
-    const std::string whole = url.substr(0, std::min(url.find_first_of("?#"), url.size()));
-    if (place.starts_with('?')) return whole + place;
-    return path == whole.size() ? whole + "/" + place : whole.substr(0, whole.rfind('/') + 1) + place;
-}
-
 UniqueFd download(const std::string& url) {
     UniqueFd file = nameless_file();
     http::Client client;
@@ -64,8 +50,8 @@ UniqueFd download(const std::string& url) {
             if (answer.status == 200) return file;
             if (std::ranges::find(moves, answer.status) == std::end(moves))
                 throw Error(Errc::bad_gateway, fmt::format("the server answered {}", answer.status));
-            at = redirected(at, std::string(answer.headers.get("Location")));
-            if (at.empty()) throw Error(Errc::bad_gateway, "it is redirected to nowhere");
+            at = redirected_url(at, answer.headers.get("Location"));
+            if (!is_url(at)) throw Error(Errc::bad_gateway, "it is redirected to nowhere");
         }
         throw Error(Errc::bad_gateway, "it is redirected again and again");
     } catch (const Error& error) {

@@ -10,8 +10,6 @@ namespace pilvi::cli {
 
 // Whether it is one for download(): http or https.
 bool is_url(std::string_view source);
-// Where a redirect from `url` to `location` leads; "" where that is neither http nor https. Pure.
-std::string redirected(const std::string& url, const std::string& location);
 // Its bytes, in a file without a name below /var/tmp. Follows redirects. Throws Error(bad_gateway, unavailable, timeout) naming the URL.
 UniqueFd download(const std::string& url);
 

@@ -1,7 +1,6 @@
 #include "api/validate.h"
 
 #include <boost/url/parse.hpp>
-#include <boost/url/src.hpp>
 
 #include <mutex>
 #include <regex>

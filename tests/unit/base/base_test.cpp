@@ -80,3 +80,26 @@ TEST_CASE("json") {
     CHECK(find_path(v, "a.b")->as_int64() == 5);
     CHECK(find_path(v, "a.c") == nullptr);
 }
+
+TEST_CASE("where a redirect leads") {
+    const std::string from = "http://h:8080/a/b?q=1";
+    for (const auto& [location, to] : {std::pair{"https://x/y", "https://x/y"},
+                                       {"https://x/y#part", "https://x/y"},
+                                       {"//x/y", "http://x/y"},
+                                       {"/y?z", "http://h:8080/y?z"},
+                                       {"y", "http://h:8080/a/y"},
+                                       {"y?u=k:v", "http://h:8080/a/y?u=k:v"},
+                                       {"?z", "http://h:8080/a/b?z"},
+                                       {"", ""},
+                                       {"ftp://x/y", "ftp://x/y"},
+                                       {"file:/etc/passwd", "file:/etc/passwd"},
+                                       {"x:", ""},
+                                       {"x:[", ""},
+                                       {"http://[", ""},
+                                       {"a b", ""}}) {
+        CAPTURE(location);
+        CHECK(redirected_url(from, location) == to);
+    }
+    CHECK(redirected_url("http://h", "y") == "http://h/y");
+    CHECK(redirected_url("http://h?q", "y") == "http://h/y");
+}

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "deploy/download.h"
 #include "packstack_keys.h"
 #include "deploy/localconf_keys.h"
 #include "deploy/provision.h"
@@ -476,25 +475,6 @@ TEST_CASE("an image of IMAGE_URLS has its file's name and format") {
     CHECK(other.image_name == "pilvi-guest");
     CHECK(provision("http://example.org/disk.img.gz").image.empty());
     CHECK(found(read_answers("[[local|localrc]]\nIMAGE_URLS=http://example.org/disk.img.gz\n"), "IMAGE_URLS").starts_with("warning"));
-}
-
-TEST_CASE("where a redirect leads") {
-    const std::string from = "http://h:8080/a/b?q=1";
-    for (const auto& [location, to] : {std::pair{"https://x/y", "https://x/y"},
-                                       {"https://x/y#part", "https://x/y"},
-                                       {"//x/y", "http://x/y"},
-                                       {"/y?z", "http://h:8080/y?z"},
-                                       {"y", "http://h:8080/a/y"},
-                                       {"y?u=k:v", "http://h:8080/a/y?u=k:v"},
-                                       {"?z", "http://h:8080/a/b?z"},
-                                       {"", ""},
-                                       {"ftp://x/y", ""},
-                                       {"file:/etc/passwd", ""}}) {
-        CAPTURE(location);
-        CHECK(redirected(from, location) == to);
-    }
-    CHECK(redirected("http://h", "y") == "http://h/y");
-    CHECK(redirected("http://h?q", "y") == "http://h/y");
 }
 
 TEST_CASE("VLANs of DevStack's projects") {
