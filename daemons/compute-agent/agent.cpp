@@ -1,4 +1,3 @@
-#include "command/logged.h"
 #include "agent.h"
 
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include "base/error.h"
 #include "base/route.h"
 #include "base/text.h"
+#include "command/logged.h"
 #include "drivers/fake.h"
 #include "drivers/kvm_probe.h"
 #include "drivers/libvirt.h"

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <optional>
 
-#include "command/logged.h"
-#include "cache.h"
 #include "api/policy_tools.h"
+#include "cache.h"
+#include "command/logged.h"
 #include "image.h"
 #include "importer.h"
 #include "inspector.h"
