@@ -71,7 +71,7 @@ void add_provision(CLI::App& app, const Access& access, std::function<int()>& ru
     command->add_option("--image-property", line.properties, "NAME=VALUE; may be repeated")->allow_extra_args(false);
     command->add_option("--image-user", what.image_user, "Who logs in to it")->capture_default_str();
     command->add_option("--floating-range", what.floating_range, "Addresses of the external network")->capture_default_str();
-    command->add_option("--gateway", what.gateway, "Its gateway");
+    command->add_option("--gateway", what.gateway, "Its gateway (its first address)");
     command->add_option("--pool", line.pools, "FIRST-LAST: addresses that it gives away; may be repeated")->allow_extra_args(false);
     command->add_option("--fixed-range", what.fixed_range, "Addresses of the demo's own network")->capture_default_str();
     command->add_option("--physical-network", what.physical_network, "Physical network of the external one")->capture_default_str();

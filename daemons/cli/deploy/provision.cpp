@@ -149,8 +149,8 @@ void Provisioner::make_networks() {
     const std::string external =
         ensure(admin_, base + "networks", "?name=public", {"networks", "network", "external network"}, "public",
                {{"router:external", true}, {"provider:network_type", "flat"}, {"provider:physical_network", what.physical_network}});
-    json::object subnet{
-        {"network_id", external}, {"ip_version", 4}, {"cidr", what.floating_range}, {"gateway_ip", what.gateway}, {"enable_dhcp", false}};
+    json::object subnet{{"network_id", external}, {"ip_version", 4}, {"cidr", what.floating_range}, {"enable_dhcp", false}};
+    if (!what.gateway.empty()) subnet["gateway_ip"] = what.gateway;
     json::array pools;
     for (const auto& [first, last] : what.pools) pools.push_back(json::object{{"start", first}, {"end", last}});
     if (!pools.empty()) subnet["allocation_pools"] = std::move(pools);
