@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "command/logged.h"
 #include "log/log.h"
+#include "support/captured.h"
 #include "support/code_of.h"
 
 using namespace pilvi;
@@ -23,20 +24,11 @@ namespace {
 // What `fn` writes to standard error, at level debug.
 template <class F>
 std::string debug_log(F&& fn) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const int saved = ::dup(STDERR_FILENO);
-    ::dup2(ends[1], STDERR_FILENO);
-    ::close(ends[1]);
-    log::set_level(log::Level::debug);
-    fn();
-    log::set_level(log::Level::info);
-    ::dup2(saved, STDERR_FILENO);
-    ::close(saved);
-    char buffer[4096];
-    const ssize_t got = ::read(ends[0], buffer, sizeof buffer);
-    ::close(ends[0]);
-    return got > 0 ? std::string(buffer, static_cast<std::size_t>(got)) : std::string();
+    return testing::captured([&] {
+        log::set_level(log::Level::debug);
+        fn();
+        log::set_level(log::Level::info);
+    });
 }
 
 // Whether a process has this command line (arguments end with NUL).

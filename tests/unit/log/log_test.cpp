@@ -4,27 +4,10 @@
 #include "base/error.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "support/captured.h"
 
 using namespace pilvi;
-
-namespace {
-// What `fn` writes to standard error.
-template <class F>
-std::string captured(F&& fn) {
-    int ends[2];
-    REQUIRE(::pipe(ends) == 0);
-    const int saved = ::dup(STDERR_FILENO);
-    ::dup2(ends[1], STDERR_FILENO);
-    ::close(ends[1]);
-    fn();
-    ::dup2(saved, STDERR_FILENO);
-    ::close(saved);
-    char buffer[4096];
-    const ssize_t got = ::read(ends[0], buffer, sizeof buffer);
-    ::close(ends[0]);
-    return got > 0 ? std::string(buffer, static_cast<std::size_t>(got)) : std::string();
-}
-}  // namespace
+using testing::captured;
 
 TEST_CASE("text lines carry level, message and fields") {
     const std::string line = captured([] { log::warning("disk is slow; going on", {{"REQUEST_ID", "req-1"}, {"PROJECT_ID", ""}}); });
