@@ -137,9 +137,7 @@ http::Response Fetcher::follow(http::ClientRequest request) const {
         // The client gets the URL without a fragment and with the host as the parser here has understood it.
         request.url = lower(std::string(url.scheme())) + "://" + std::string(url.encoded_host_and_port()) + std::string(url.encoded_target());
         http::Response response = client_.send(request);
-        const bool moved =
-            response.status == 301 || response.status == 302 || response.status == 303 || response.status == 307 || response.status == 308;
-        if (!moved) return response;
+        if (!is_redirect(response.status)) return response;
         if (hops == rules_.redirects) throw Error(Errc::bad_gateway, "there are more than " + std::to_string(rules_.redirects) + " redirects");
         request.url = redirected_url(url.buffer(), response.headers.get("Location"));
         if (request.url.empty()) throw Error(Errc::bad_gateway, "the redirect leads nowhere");

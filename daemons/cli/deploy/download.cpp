@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "base/url.h"
 #include "http/http.h"
@@ -15,7 +13,6 @@ namespace pilvi::cli {
 namespace {
 
 constexpr int most_redirects = 8;
-constexpr int moves[] = {301, 302, 303, 307, 308};
 
 UniqueFd nameless_file() {
     char pattern[] = "/var/tmp/pilvi-image-XXXXXX";
@@ -48,8 +45,7 @@ UniqueFd download(const std::string& url) {
             request.sink = [&](std::string_view bytes) { append(file, bytes); };
             const http::Response answer = client.send(request);
             if (answer.status == 200) return file;
-            if (std::ranges::find(moves, answer.status) == std::end(moves))
-                throw Error(Errc::bad_gateway, fmt::format("the server answered {}", answer.status));
+            if (!is_redirect(answer.status)) throw Error(Errc::bad_gateway, fmt::format("the server answered {}", answer.status));
             at = redirected_url(at, answer.headers.get("Location"));
             if (!is_url(at)) throw Error(Errc::bad_gateway, "it is redirected to nowhere");
         }
