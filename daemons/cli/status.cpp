@@ -227,11 +227,11 @@ std::string missing(const Report& report) {
     for (const DaemonRow& r : report.daemons)
         if (!r.ready) add(r.name + " " + r.state);
     for (const ApiRow& r : report.apis)
-        if (!r.ready) add("API " + r.name);
+        if (!r.ready) add("API " + r.name + " does not answer");
     for (const AgentRow& r : report.agents)
-        if (!r.up && r.enabled) add(r.kind + " on " + r.host);
+        if (!r.up && r.enabled) add(r.kind + " on " + r.host + " is down");
     if (!report.agents_unknown.empty()) add(report.agents_unknown);
-    return out.empty() ? "the daemons" : out;
+    return out.empty() ? "no daemon runs here" : out;
 }
 
 }  // namespace
@@ -243,9 +243,9 @@ int status(const Access& access, const StatusOptions& options) {
     while (options.wait && !report.ready() && std::chrono::steady_clock::now() < deadline) {
         if (const std::string text = missing(report); text != said) {
             said = text;
-            std::fprintf(stderr, "waiting for %s\n", text.c_str());
+            std::fprintf(stderr, "not ready: %s\n", text.c_str());
         }
-        std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        std::this_thread::sleep_for(std::chrono::seconds(1));
         report = look(access, options.local);
     }
     if (options.json) std::puts(to_text(as_json(report)).c_str());
