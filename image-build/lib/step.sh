@@ -41,7 +41,7 @@ watched() { # COMMAND...: runs it with its output in the step's log, showing the
   "$@" >>"$step_log" 2>&1 </dev/null &
   pid=$!
   while kill -0 $pid 2>/dev/null; do
-    progress "$(tail -c 300 "$step_log" | tr -d '\033' | tr '\r' '\n' | grep -v '^ *$' | tail -n 1)"
+    progress "$(tail -c 300 "$step_log" | tr -d '\033' | tr '\r' '\n' | grep -av '^ *$' | tail -n 1)"
     sleep 0.2
   done
   wait $pid || status=$?
