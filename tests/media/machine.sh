@@ -4,8 +4,9 @@
 work=$(mktemp -d /var/tmp/pilvi-media-test.XXXXXX)
 machine_pid=
 last_cpu=- # of a machine that has ended
+machine=127.0.0.1 # where its $api_port and $ssh_port are reached
 serial=
-trap 'status=$?; stop_machine; [ $status = 0 ] || { echo "--- the end of $serial:"; tail -n 40 "$serial" | tr -d "\033\r" | cut -c1-200; }; rm -rf "$work"' EXIT
+trap 'status=$?; stop_machine; [ $status = 0 ] || [ -z "$serial" ] || { echo "--- the end of $serial:"; tail -n 40 "$serial" | tr -d "\033\r" | cut -c1-200; }; rm -rf "$work"' EXIT
 
 fail() { echo "FAIL  $*"; exit 1; }
 ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
@@ -20,10 +21,11 @@ free_port() { # not handed out before, and nobody listens there
   done
 }
 
-start_machine() { # NAME QEMU-OPTION...: its console goes to $work/NAME.log; ports: $api_port to 5000, $ssh_port to 22, or its card as $network says
+# NAME QEMU-OPTION...: its console goes to $work/NAME.log. Its card is as $network says, or of a closed network with its ports 5000 and 22 forwarded here.
+start_machine() {
   serial=$work/$1.log
   shift
-  api_port=$(free_port) ssh_port=$(free_port)
+  if [ -n "${network-}" ]; then api_port=5000 ssh_port=22; else api_port=$(free_port) ssh_port=$(free_port); fi
   began=$SECONDS
   qemu-system-x86_64 -M q35 -cpu Nehalem,+rdrand -accel tcg,thread=multi -smp 2 -m 3072 -display none -no-reboot -monitor none -serial "file:$serial" \
     -device virtio-rng-pci -device i6300esb -action watchdog=reset \
@@ -59,10 +61,10 @@ await() { # SECONDS COMMAND...
   done
 }
 
-identity_answers() { curl -sf --max-time 10 "http://127.0.0.1:$api_port/v3" 2>/dev/null | grep -q '"v3'; }
+identity_answers() { curl -sf --max-time 10 "http://$machine:$api_port/v3" 2>/dev/null | grep -q '"v3'; }
 
 node() { # COMMAND...: in the machine, by ssh
-  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR root@127.0.0.1 "$@"
+  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "root@$machine" "$@"
 }
 
 make_seed() { # LINE...: $work/seed.img, a volume PILVI-SEED with these answers and a key
