@@ -14,6 +14,12 @@ ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=
 # The time that the machine's processors took since it was started: does not depend on what else this host does.
 machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/${machine_pid:-none}/stat" 2>/dev/null || echo "$last_cpu"; }
 
+in_namespaces() { # ARGUMENT...: this test goes on with these in namespaces of its own, so that its cards and addresses are nobody else's
+  [ "$(id -u)" = 0 ] || fail 'this needs root'
+  PILVI_TEST_ISOLATED=yes setpriv --pdeathsig KILL unshare --net --mount --pid --fork --mount-proc --kill-child "$0" "$@"
+  exit
+}
+
 free_port() { # not handed out before, and nobody listens there
   local port
   for ((port = 20000 + RANDOM % 10000; ; port++)); do
