@@ -290,6 +290,17 @@ TEST_CASE("PostgreSQL sessions that the server closed are made anew") {
     CHECK(count(*store, "things") == 2);
 }
 
+TEST_CASE("every form of a url names the same PostgreSQL database") {
+    const std::string plain = postgresql_server().plain_url();
+    for (const std::string& url :
+         {plain, postgresql_server().plain_url("a=b%20c"), plain + "?connect_timeout=60", plain + "?sslmode=disable&options=-cgeqo%3Doff",
+          postgresql_server().url("public"), postgresql_server().url("public") + " options='-c geqo=off -c search_path=public'"}) {
+        CAPTURE(url);
+        const auto store = Store::open(url, things);
+        CHECK(store->read([](Tx& tx) { return tx.scalar("SELECT CURRENT_DATABASE()").text(); }) == "postgres");
+    }
+}
+
 TEST_CASE("a url that names no database") {
     CHECK_THROWS_AS(Store::open("mysql://x", things), Error);
     CHECK_THROWS_AS(Store::open("sqlite:", things), Error);

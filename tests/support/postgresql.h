@@ -57,6 +57,12 @@ public:
     std::string url(const std::string& schema) const {
         return "postgresql:host=" + directory_ + " user=pilvi dbname=postgres options='-csearch_path=" + schema + "'";
     }
+    // The same as a plain url, as configuration files have it; the tables live in the schema public.
+    std::string plain_url(const std::string& password = {}) const {
+        std::string host;
+        for (const char c : directory_) host += c == '/' ? std::string("%2F") : std::string(1, c);
+        return "postgresql://pilvi" + (password.empty() ? "" : ":" + password) + "@" + host + "/postgres";
+    }
     // The url of a new, empty schema.
     std::string fresh() {
         static std::atomic<int> number{0};

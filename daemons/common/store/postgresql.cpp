@@ -173,8 +173,12 @@ private:
 
 }  // namespace
 
+// SOCI takes the text apart into KEY=VALUE words before libpq gets it, and adds a '=' to a last one that has none, as a plain url is. A parameter of ours at the end
+// keeps all of it as it was.
 std::unique_ptr<Sessions> open_postgresql(const std::string& conninfo, const StoreOptions& options) {
-    return std::make_unique<PostgresqlSessions>(conninfo, options);
+    const bool url = conninfo.starts_with("postgresql://");
+    const char* separator = !url ? " " : conninfo.find('?') == std::string::npos ? "?" : "&";
+    return std::make_unique<PostgresqlSessions>(conninfo + separator + "fallback_application_name=pilvi", options);
 }
 
 }  // namespace pilvi::store
