@@ -11,6 +11,8 @@ trap 'status=$?; stop_machine; [ $status = 0 ] || [ -z "$serial" ] || { echo "--
 fail() { echo "FAIL  $*"; exit 1; }
 ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
 
+# For a machine: what memory it has and has left.
+memory="awk '/MemTotal|MemAvailable/ {print \$1, int(\$2 / 1024), \"MiB\"}' /proc/meminfo | paste -sd ' '"
 # The time that the machine's processors took since it was started: does not depend on what else this host does.
 machine_cpu() { awk '{print int(($14 + $15) / 100)}' "/proc/${machine_pid:-none}/stat" 2>/dev/null || echo "$last_cpu"; }
 
