@@ -46,12 +46,13 @@ bare_machine() { # BASE: a node with all that the packages need and none of them
 ready() { inside systemctl is-system-running --wait; }
 
 # What is on the node, a line each: files with their modes and owners, accounts, interfaces, what Open vSwitch, libvirt and the packet filter know, processes.
-# Left out: what the kernel and systemd show, logs, caches, and the records of the package manager.
+# Left out: what the kernel and systemd show, logs, caches, the records of the package manager, and a database server's files.
 snapshot() {
   # shellcheck disable=SC2016
   inside sh -c '
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /var/tmp -o -path /var/log -o -path /var/cache -o -path /root \
-      -o -path /srv -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path "/etc/*-" -o -path /etc/apt/sources.list.d/pilvi.list \) -prune \
+      -o -path /srv -o -path /var/lib/postgresql -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path "/etc/*-" \
+      -o -path /etc/apt/sources.list.d/pilvi.list \) -prune \
       -o -printf "file %p %M %u:%g\n"
     find /run -maxdepth 1 -printf "file %p\n"
     find /run/netns -printf "file %p\n" 2>/dev/null
@@ -70,7 +71,7 @@ asker=
 start_asking() { # asks the APIs until stop_asking; see ask
   touch "$state/asking"
   (umask 077 && echo "${token[admin]}" >"$state/token")
-  "$tree/tests/packaging/ask" "$state/asking" "$state/token" "identity=${base[identity]}/projects" "image=${base[image]}/v2/images" \
+  "$tree/tests/packaging/ask" --far "$state/asking" "$state/token" "identity=${base[identity]}/projects" "image=${base[image]}/v2/images" \
     "placement=${base[placement]}/resource_providers" "compute=${base[compute]}/servers" "network=${base[network]}/v2.0/networks" >"$state/asked" &
   asker=$!
 }
