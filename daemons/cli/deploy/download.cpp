@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "base/error.h"
 #include "base/url.h"
 #include "http/http.h"
@@ -22,14 +24,6 @@ UniqueFd nameless_file() {
     return file;
 }
 
-void append(const UniqueFd& file, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t wrote = ::write(file.get(), bytes.data(), bytes.size());
-        if (wrote < 0) throw Error(Errc::unavailable, "the image does not fit into /var/tmp");
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    }
-}
-
 }  // namespace
 
 bool is_url(std::string_view source) { return source.starts_with("http://") || source.starts_with("https://"); }
@@ -42,7 +36,9 @@ UniqueFd download(const std::string& url) {
         for (int i = 0; i <= most_redirects; ++i) {
             http::ClientRequest request{.url = at};
             request.headers.set("Accept-Encoding", "identity");
-            request.sink = [&](std::string_view bytes) { append(file, bytes); };
+            request.sink = [&](std::string_view bytes) {
+                if (const int error = write_all(file.get(), bytes)) throw Error(Errc::unavailable, fmt::format("/var/tmp: {}", std::strerror(error)));
+            };
             const http::Response answer = client.send(request);
             if (answer.status == 200) return file;
             if (!is_redirect(answer.status)) throw Error(Errc::bad_gateway, fmt::format("the server answered {}", answer.status));

@@ -39,19 +39,24 @@ std::string read_file(const std::string& path, std::size_t limit) {
     }
 }
 
+int write_all(int fd, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
+        if (wrote < 0 && errno == EINTR) continue;
+        if (wrote < 0) return errno;
+        bytes.remove_prefix(static_cast<std::size_t>(wrote));
+    }
+    return 0;
+}
+
 void write_file(const std::string& path, std::string_view content, unsigned mode) {
     const std::string temporary = path + "." + new_hex_id().substr(0, 8);
     {
         const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
         if (!fd) fail("cannot create", temporary);
-        std::size_t done = 0;
-        while (done < content.size()) {
-            const ssize_t wrote = ::write(fd.get(), content.data() + done, content.size() - done);
-            if (wrote < 0) {
-                ::unlink(temporary.c_str());
-                fail("cannot write", temporary);
-            }
-            done += static_cast<std::size_t>(wrote);
+        if (write_all(fd.get(), content) != 0) {
+            ::unlink(temporary.c_str());
+            fail("cannot write", temporary);
         }
         if (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0) {
             ::unlink(temporary.c_str());

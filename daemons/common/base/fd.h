@@ -29,6 +29,8 @@ private:
 
 // The whole file; throws Error(not_found) where it does not exist, Error(internal) on another failure or above `limit` bytes.
 std::string read_file(const std::string& path, std::size_t limit = 16u << 20);
+// Writes all of it, however little the kernel takes at a time. 0, or the errno of what failed.
+int write_all(int fd, std::string_view bytes);
 // Replaces the file in one step (temporary beside it, fsync, rename, fsync of the directory), with `mode`.
 void write_file(const std::string& path, std::string_view content, unsigned mode = 0644);
 

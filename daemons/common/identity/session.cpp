@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "identity/identity.h"
-#include "log/log.h"
+#include "log/timed.h"
 
 namespace pilvi {
 namespace {
@@ -122,20 +122,8 @@ std::string Session::token() {
 namespace {
 // At level debug, what a daemon asks of others is logged where the answer comes; tokens and bodies are not.
 http::Response logged_send(http::Client& client, const http::ClientRequest& request) {
-    if (log::level() != log::Level::debug) return client.send(request);
-    const auto started = std::chrono::steady_clock::now();
-    const auto say = [&](const std::string& end) {
-        const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
-        log::debug(fmt::format("asked {} {}: {}, {} ms", request.method, request.url, end, took.count()));
-    };
-    try {
-        http::Response response = client.send(request);
-        say(std::to_string(response.status));
-        return response;
-    } catch (const Error& error) {
-        say(error.message());
-        throw;
-    }
+    return log::timed([&] { return fmt::format("asked {} {}", request.method, request.url); }, [&] { return client.send(request); },
+                      [](const http::Response& response) { return std::to_string(response.status); });
 }
 }  // namespace
 

@@ -42,14 +42,6 @@ private:
     std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
 
-void write_all(int fd, std::string_view bytes, const std::string& path) {
-    while (!bytes.empty()) {
-        const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-        if (wrote < 0) throw Error(Errc::internal, "cannot write " + path + ": " + std::strerror(errno));
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    }
-}
-
 void sync_file(const std::string& path) {
     const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd || ::fsync(fd.get()) != 0) throw Error(Errc::internal, "cannot sync " + path + ": " + std::strerror(errno));
@@ -186,7 +178,7 @@ void ImageCache::download(const ImageRef& image, const std::string& path) {
         got += static_cast<std::int64_t>(bytes.size());
         if (image.size > 0 && got > image.size) throw Error(Errc::bad_gateway, "The image " + image.id + " is longer than the image service says");
         digest.add(bytes);
-        write_all(fd.get(), bytes, path);
+        if (const int error = write_all(fd.get(), bytes)) throw Error(Errc::internal, "cannot write " + path + ": " + std::strerror(error));
     });
     if (image.size > 0 && got != image.size)
         throw Error(Errc::bad_gateway, "The image " + image.id + " is shorter than the image service says: " + std::to_string(got) + " of " +

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 
+#include "base/fd.h"
 #include "domain/inspect.h"
 #include "inspect_wire.h"
 #include "inspector.h"
@@ -42,13 +43,8 @@ void enter_jail() {
     ::seccomp_release(filter);
 }
 
-void write_all(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t wrote = ::write(STDIN_FILENO, bytes.data(), bytes.size());
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote <= 0) ::_exit(failure);
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    }
+void answer(std::string_view bytes) {
+    if (write_all(STDIN_FILENO, bytes) != 0) ::_exit(failure);
 }
 
 void read_all(char* into, std::size_t size) {
@@ -76,7 +72,7 @@ public:
     std::uint64_t size() const override { return size_; }
     std::string read(std::uint64_t offset, std::size_t size) const override {
         if (size > image::jail::most_read) size = image::jail::most_read;
-        write_all("R" + encode_number(offset, 8) + encode_number(size, 4));
+        answer("R" + encode_number(offset, 8) + encode_number(size, 4));
         const std::size_t got = read_number(4);
         if (got > size) ::_exit(failure);
         std::string out(got, 0);
@@ -94,7 +90,7 @@ int main() {
     enter_jail();
 #endif
     const image::Finding found = image::inspect(Remote());
-    write_all("F" + text(found.format) + text(found.archive) + text(found.unsafe) + text(found.archive_unsafe) +
-              encode_number(found.virtual_size.has_value(), 1) + (found.virtual_size ? encode_number(*found.virtual_size, 8) : ""));
+    answer("F" + text(found.format) + text(found.archive) + text(found.unsafe) + text(found.archive_unsafe) +
+           encode_number(found.virtual_size.has_value(), 1) + (found.virtual_size ? encode_number(*found.virtual_size, 8) : ""));
     ::_exit(0);
 }

@@ -8,21 +8,13 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "fetch.h"
 #include "log/log.h"
 #include "stores/store.h"
 
 namespace pilvi::image {
 namespace {
-
-void write_all(int fd, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t wrote = ::write(fd, bytes.data(), bytes.size());
-        if (wrote < 0 && errno == EINTR) continue;
-        if (wrote < 0) throw Error(Errc::unavailable, "the reader is gone");
-        bytes.remove_prefix(static_cast<std::size_t>(wrote));
-    }
-}
 
 // A remote file from `offset` on, as it arrives.
 class Download {
@@ -34,8 +26,10 @@ public:
         thread_ = std::thread([&fetcher, location, offset, cancel = cancel_.get(), writer = ends[1]] {
             const UniqueFd owned(writer);
             try {
-                fetcher.get(
-                    location, [&](std::string_view bytes) { write_all(owned.get(), bytes); }, offset, cancel);
+                const auto write = [&](std::string_view bytes) {
+                    if (write_all(owned.get(), bytes) != 0) throw Error(Errc::unavailable, "the reader is gone");
+                };
+                fetcher.get(location, write, offset, cancel);
             } catch (const std::exception& e) {
                 log::warning("image data from elsewhere is cut short: " + std::string(e.what()) + "; the download ends with it");
             }

@@ -1,6 +1,13 @@
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <thread>
 
 #include "base/error.h"
+#include "base/fd.h"
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/net.h"
@@ -70,6 +77,23 @@ TEST_CASE("percent and utf-8") {
     CHECK(utf8_length("äö") == 2);
     CHECK_FALSE(is_utf8("\xc0\x80"));
     CHECK_FALSE(is_utf8("\xed\xa0\x80"));
+}
+
+TEST_CASE("all is written, a part at a time") {
+    int ends[2];
+    REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+    UniqueFd reader(ends[0]), writer(ends[1]);
+    const std::string sent(1 << 20, 'x');  // more than a pipe holds
+    std::string got;
+    std::thread reading([&] {
+        char buffer[5000];
+        for (ssize_t n; (n = ::read(reader.get(), buffer, sizeof buffer)) > 0;) got.append(buffer, static_cast<std::size_t>(n));
+    });
+    CHECK(write_all(writer.get(), sent) == 0);
+    writer.reset();
+    reading.join();
+    CHECK(got == sent);
+    CHECK(write_all(reader.get(), "x") == EBADF);  // open for reading only
 }
 
 TEST_CASE("json") {
