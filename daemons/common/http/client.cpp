@@ -184,7 +184,9 @@ public:
         std::string head = request_head(request_, url);
         if (!request_.source) head += request_.body;
         if (send(head) && request_.source) send_source();
+        restart();
         receive_head();
+        restart();
         Response response;
         response.status = parser_.status;
         if (request_.on_head) request_.on_head(parser_.status, parser_.headers);
@@ -196,9 +198,17 @@ public:
     bool reusable() const { return reusable_; }
 
 private:
-    void moved() {
+    // A peer that moves a byte now and then does not hold a stream for ever.
+    void moved(std::size_t bytes) {
+        moved_ += bytes;
+        if (moved_ >= least_moved) restart();
+    }
+    void restart() {
+        moved_ = 0;
         if (streams_) deadline_ = Clock::now() + limit_;
     }
+    // The time that the caller's source or sink took is not the peer's.
+    void not_counted(Moment since) { deadline_ += Clock::now() - since; }
     void wait(Want want) {
         if (!wait_ready(link_.fd.get(), want, deadline_, request_.cancel_fd))
             throw Error(Errc::timeout, "no answer from " + request_.url + " in time");
@@ -218,7 +228,7 @@ private:
             const Moved m = link_.transport.write(bytes);
             if (m.bytes > 0) {
                 bytes.remove_prefix(static_cast<std::size_t>(m.bytes));
-                moved();
+                moved(static_cast<std::size_t>(m.bytes));
                 continue;
             }
             if (m.want == Want::nothing) {
@@ -241,9 +251,10 @@ private:
         std::vector<char> buffer(buffer_size);
         std::int64_t left = request_.content_length;
         while (true) {
+            const Moment asked = Clock::now();
             const std::size_t got = request_.source(buffer.data(), buffer.size());
+            not_counted(asked);
             consumed_ = true;
-            moved();  // the time that the source took is not the peer's
             std::string_view bytes(buffer.data(), got);
             if (request_.content_length >= 0) {
                 left -= static_cast<std::int64_t>(got);
@@ -267,7 +278,7 @@ private:
             input_.resize(had + static_cast<std::size_t>(std::max<ssize_t>(m.bytes, 0)));
             if (m.bytes > 0) {
                 answered_ = true;
-                if (parser_.head_done()) moved();  // a head has its time as a whole, interim answers included
+                if (parser_.head_done()) moved(static_cast<std::size_t>(m.bytes));  // a head has its time as a whole, interim answers included
                 return true;
             }
             if (m.want == Want::nothing) return false;
@@ -321,8 +332,9 @@ private:
                 used = put(input_);
                 input_.erase(0, used);
                 if (sunk && parser_.window_used() > 0) {
+                    const Moment given = Clock::now();
                     request_.sink({window.data(), parser_.window_used()});
-                    moved();
+                    not_counted(given);
                 }
             }
             fresh = false;
@@ -333,7 +345,7 @@ private:
     const ClientRequest& request_;
     std::chrono::milliseconds limit_;
     bool streams_;
-    std::size_t body_limit_;
+    std::size_t body_limit_, moved_ = 0;
     Moment deadline_;
     Parser parser_;
     std::string input_;

@@ -100,11 +100,7 @@ void Connection::wait(Want want, void (Connection::*then)()) {
 }
 
 void Connection::check_deadline(Moment now) {
-    if (state_ == State::working && take_answered()) {
-        become_idle();
-        std::string().swap(input_);
-        return;
-    }
+    heed_answered();
     const bool paced = state_ == State::body || state_ == State::writing;
     if (now < deadline_ && (!paced || now < last_possible_)) return;
     switch (state_) {
@@ -343,6 +339,12 @@ void Connection::await_next() {
 bool Connection::take_answered() {
     Handover answered = Handover::answered;
     return handover_.compare_exchange_strong(answered, Handover::post);
+}
+
+void Connection::heed_answered() {
+    if (state_ != State::working || !take_answered()) return;
+    become_idle();
+    std::string().swap(input_);  // an idle connection holds no buffer
 }
 
 void Connection::take_back() {

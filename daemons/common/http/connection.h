@@ -25,6 +25,7 @@ public:
     virtual Handler& handler() = 0;
     virtual const ServerOptions& options() const = 0;
     virtual bool stopping() const = 0;
+    virtual bool grace_over() const = 0;  // while it stops: see ServerOptions::stop_grace
     // Of the TLS that nodes speak: nullptr where it is not offered.
     virtual ChangingContext* nodes() = 0;
     // False where the queue is full.
@@ -50,7 +51,8 @@ public:
     void start();
     void check_deadline(Moment now);
     void woken();       // the topic it is parked on
-    void begin_stop();  // closes where idle, answers where parked, ends after the answer otherwise
+    void begin_stop();  // answers where parked; ends after the next answer otherwise
+    void end_grace();   // closes where idle
     void abort();       // closes now, whatever it does
 
 private:
@@ -78,6 +80,7 @@ private:
     void dispatch_stream();
     void await_next();
     bool take_answered();  // true where the worker left its mark
+    void heed_answered();  // where it did, the connection is idle
     void take_back();      // by a posted call: nothing is awaited any more
     Response call_handler();
     void work();                      // worker: the request, and those that follow on a kept connection

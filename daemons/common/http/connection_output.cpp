@@ -125,7 +125,7 @@ bool Connection::stream_reader(FileBody& file) {
 // ---- after
 
 void Connection::become_idle() {
-    if (host_.stopping() && asked_) return close();
+    if (host_.grace_over() && asked_) return close();
     state_ = State::idle;
     set_deadline(host_.stopping() ? first_words_time : host_.options().idle_timeout);
     forget_request();
@@ -189,11 +189,10 @@ bool Connection::request_waits() const {
 }
 
 void Connection::begin_stop() {
-    if (state_ == State::working && take_answered()) return close();
+    heed_answered();
     switch (state_) {
         case State::handshake:
         case State::idle:
-            if (asked_ && !request_waits()) return close();
             return set_deadline(first_words_time);
         case State::lingering:
             return close();
@@ -203,6 +202,11 @@ void Connection::begin_stop() {
         default:
             return;  // ends after its answer: stopping() holds now
     }
+}
+
+void Connection::end_grace() {
+    heed_answered();
+    if (state_ == State::idle && asked_ && !request_waits()) close();
 }
 
 void Connection::abort() {

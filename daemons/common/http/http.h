@@ -122,6 +122,9 @@ struct ServerOptions {
     std::chrono::seconds header_timeout{10};
     std::chrono::seconds idle_timeout{75};  // keep-alive
     std::chrono::seconds body_timeout{30};  // between two reads of a body, and for each write
+    // Connections on which nothing is asked stay open for so long after stop(): a request may be on its way, and who asks again soon learns from its answer
+    // that the connection ends (RFC 9112 §9.6). An end between requests can meet one, which the client then sees reset.
+    std::chrono::milliseconds stop_grace{250};
     std::optional<TlsFiles> tls;
     // Connections that begin with a TLS handshake are served too, with this certificate; a client may show one of client_ca, a file that must hold that
     // CA's revocation list too. The files are read when they are needed first, and again when they changed. With `tls` besides, clients get this
@@ -144,7 +147,7 @@ public:
     void adopt(UniqueFd listening, std::string tag = {});
     void forget(const std::string& tag);  // closes the listener that was adopted under `tag`
     void start();
-    // Stops accepting, answers what is in work (up to `limit`), ends parked requests, joins.
+    // Stops accepting, answers what is in work (up to `limit`) and what comes within stop_grace, ends parked requests, joins.
     void stop(std::chrono::milliseconds limit = std::chrono::seconds(5));
     void wake(const std::string& topic);
     // True where the I/O thread and the pool answered a probe within `limit` (for the watchdog).
@@ -157,7 +160,7 @@ private:
 
 struct ClientOptions {
     std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
-    std::chrono::milliseconds timeout = std::chrono::seconds(30);  // whole exchange (for streams: between two reads)
+    std::chrono::milliseconds timeout = std::chrono::seconds(30);  // whole exchange; for streams: the head, and every 16 KiB of a body
     std::size_t body_limit = 64u << 20;                            // of the answer in memory
     std::size_t idle_connections = 8;                              // kept open per host
     std::string ca_file = {};                                      // PEM; "" = the system's

@@ -57,6 +57,7 @@ struct Server::Impl final : ConnectionHost {
           options_(std::move(options)),
           work_(asio::make_work_guard(io_)),
           sweep_(io_),
+          grace_(io_),
           pool_("http", static_cast<std::size_t>(std::max(options_.threads, 1)), options_.queue),
           streams_("http-stream", options_.streams, options_.streams * 4) {
         if (options_.tls) tls_ = server_context(*options_.tls);
@@ -72,6 +73,7 @@ struct Server::Impl final : ConnectionHost {
     Handler& handler() override { return handler_; }
     const ServerOptions& options() const override { return options_; }
     bool stopping() const override { return stopping_.load(); }
+    bool grace_over() const override { return grace_over_.load(); }
     ChangingContext* nodes() override { return nodes_.get(); }
     bool submit(std::function<void()> task, bool force) override { return pool_.submit(std::move(task), force); }
     bool keep() override { return pool_.keep(); }
@@ -107,6 +109,7 @@ struct Server::Impl final : ConnectionHost {
     void accept_ready(const std::shared_ptr<Listener>& listener);
     void sweep();
     void begin_stop();
+    std::vector<ConnectionPtr> all() const;  // who is told something may leave connections_
     void note_idle();
     void run();
 
@@ -116,11 +119,11 @@ struct Server::Impl final : ConnectionHost {
     std::unique_ptr<ChangingContext> nodes_;
     asio::io_context io_{1};
     asio::executor_work_guard<asio::io_context::executor_type> work_;
-    asio::steady_timer sweep_;
+    asio::steady_timer sweep_, grace_;
     std::vector<std::shared_ptr<Listener>> listeners_;
     std::unordered_map<Connection*, ConnectionPtr> connections_;
     std::unordered_multimap<std::string, ConnectionPtr> topics_;
-    std::atomic<bool> stopping_{false};
+    std::atomic<bool> stopping_{false}, grace_over_{false};
     std::atomic<std::size_t> streaming_{0};
     bool started_ = false, stopped_ = false;
     std::mutex idle_mutex_;
@@ -183,12 +186,16 @@ void Server::Impl::sweep() {
     sweep_.async_wait([this](const boost::system::error_code& failed) {
         if (failed) return;
         const Moment now = std::chrono::steady_clock::now();
-        std::vector<ConnectionPtr> all;
-        all.reserve(connections_.size());
-        for (const auto& entry : connections_) all.push_back(entry.second);
-        for (const ConnectionPtr& connection : all) connection->check_deadline(now);
+        for (const ConnectionPtr& connection : all()) connection->check_deadline(now);
         if (!connections_.empty()) sweep();
     });
+}
+
+std::vector<ConnectionPtr> Server::Impl::all() const {
+    std::vector<ConnectionPtr> all;
+    all.reserve(connections_.size());
+    for (const auto& entry : connections_) all.push_back(entry.second);
+    return all;
 }
 
 void Server::Impl::note_idle() {
@@ -201,10 +208,14 @@ void Server::Impl::note_idle() {
 void Server::Impl::begin_stop() {
     for (const auto& listener : listeners_) listener->close();  // a callback that is on its way keeps the object
     listeners_.clear();
-    std::vector<ConnectionPtr> all;
-    for (const auto& entry : connections_) all.push_back(entry.second);
-    for (const ConnectionPtr& connection : all) connection->begin_stop();
+    for (const ConnectionPtr& connection : all()) connection->begin_stop();
     note_idle();
+    grace_.expires_after(options_.stop_grace);
+    grace_.async_wait([this](const boost::system::error_code& failed) {
+        if (failed) return;
+        grace_over_ = true;
+        for (const ConnectionPtr& connection : all()) connection->end_grace();
+    });
 }
 
 void Server::Impl::run() {
@@ -295,10 +306,9 @@ void Server::stop(std::chrono::milliseconds limit) {
             impl_->idle_.wait_for(lock, limit, [this] { return impl_->drained_; });
         }
         asio::post(impl_->io_, [impl = impl_.get()] {
-            std::vector<ConnectionPtr> all;
-            for (const auto& entry : impl->connections_) all.push_back(entry.second);
-            for (const ConnectionPtr& connection : all) connection->abort();
+            for (const ConnectionPtr& connection : impl->all()) connection->abort();
             impl->sweep_.cancel();
+            impl->grace_.cancel();
         });
         // The pools end while the I/O thread still takes what they post.
         impl_->pool_.stop();

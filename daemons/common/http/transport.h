@@ -43,6 +43,8 @@ private:
 };
 
 using Moment = std::chrono::steady_clock::time_point;
+// Bytes that the peer of a stream has to move before its time begins anew.
+inline constexpr std::size_t least_moved = 16384;
 // Waits until `fd` is ready for `want` or has failed; false at the deadline.
 // `also`, where given, ends the wait too when it becomes readable.
 bool wait_ready(int fd, Want want, Moment deadline, int also = -1);
@@ -53,7 +55,7 @@ void ignore_sigpipe();
 // does not count) at least `least` bytes must move.
 class Pace {
 public:
-    explicit Pace(std::chrono::milliseconds window, std::uint64_t least = 16384) : window_(window), left_(window), least_(least) {}
+    explicit Pace(std::chrono::milliseconds window, std::uint64_t least = least_moved) : window_(window), left_(window), least_(least) {}
     // False where the time is used up.
     bool wait(int fd, Want want) {
         const Moment begin = std::chrono::steady_clock::now();

@@ -4,13 +4,13 @@ using namespace test;
 
 namespace {
 // Answers every connection with the next of `answers` after one request head, then closes it, or, where it is silent, when the client has done so.
-// With a `pace` the bytes come one by one.
+// With a `pace` the bytes come by and by, `step` at a time.
 struct Script {
     UniqueFd fd{::socket(AF_INET, SOCK_STREAM, 0)};
     int port = 0;
     std::atomic<int> connections{0}, closed{0};
     std::thread thread;
-    Script(std::vector<std::vector<std::string>> answers, bool last_is_silent = false, std::chrono::milliseconds pace = 0ms) {
+    Script(std::vector<std::vector<std::string>> answers, bool last_is_silent = false, std::chrono::milliseconds pace = 0ms, std::size_t step = 1) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -19,7 +19,7 @@ struct Script {
         REQUIRE(::listen(fd.get(), 5) == 0);
         ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
         port = ntohs(address.sin_port);
-        thread = std::thread([this, answers = std::move(answers), last_is_silent, pace] {
+        thread = std::thread([this, answers = std::move(answers), last_is_silent, pace, step] {
             for (const auto& connection : answers) {
                 UniqueFd peer(::accept(fd.get(), nullptr, nullptr));
                 ++connections;
@@ -28,8 +28,8 @@ struct Script {
                     if (::recv(peer.get(), buffer, sizeof buffer, 0) <= 0) break;
                     if (pace == 0ms) ::send(peer.get(), answer.data(), answer.size(), MSG_NOSIGNAL);
                     else
-                        for (std::size_t at = 0; at < answer.size() && ::send(peer.get(), &answer[at], 1, MSG_NOSIGNAL) == 1; ++at)
-                            std::this_thread::sleep_for(pace);
+                        for (std::size_t at = 0; at < answer.size(); at += step, std::this_thread::sleep_for(pace))
+                            if (::send(peer.get(), &answer[at], std::min(step, answer.size() - at), MSG_NOSIGNAL) <= 0) break;
                 }
                 char rest = 0;
                 while (last_is_silent && ::recv(peer.get(), &rest, 1, 0) > 0) continue;
@@ -103,15 +103,19 @@ TEST_CASE("an answer that never begins is given up, whatever comes before it") {
     for (int i = 0; i < 1000; ++i) interim += "HTTP/1.1 100 Continue\r\n\r\n";
     Script endless({{interim + ok}});
     CHECK(code_of([&] { http::Client(options).send({.url = endless.url()}); }) == Errc::bad_gateway);
-    // A stream has its time anew with every piece of the body, not with every byte of the head.
+    // A stream has its time anew with every 16 KiB of the body, not with every byte of it or of the head.
     Script trickling({{"HTTP/1.1 200 OK\r\nX: " + std::string(50'000, 'x') + "\r\n\r\n"}}, false, 20ms);
     options.timeout = 200ms;
     CHECK(code_of([&] { http::Client(options).send({.url = trickling.url(), .sink = [](std::string_view) {}}); }) == Errc::timeout);
-    Script streaming({{"HTTP/1.1 200 OK\r\n\r\n" + std::string(60, 'x')}}, false, 100ms);
+    Script dripping({{"HTTP/1.1 200 OK\r\n\r\n" + std::string(500, 'x')}}, false, 20ms);
+    options.timeout = 2s;
+    CHECK(code_of([&] { http::Client(options).send({.url = dripping.url(), .sink = [](std::string_view) {}}); }) == Errc::timeout);
+    const std::string body(60 * 32768, 'x');
+    Script streaming({{"HTTP/1.1 200 OK\r\n\r\n" + body}}, false, 100ms, 32768);
     options.timeout = 5s;
     std::string got;
     http::Client(options).send({.url = streaming.url(), .sink = [&](std::string_view bytes) { got += bytes; }});
-    CHECK(got == std::string(60, 'x'));
+    CHECK(got == body);
 }
 
 TEST_CASE("errors name their kind") {

@@ -441,6 +441,22 @@ TEST_CASE("stop answers who was let in before it and asks after it") {
     stopper.join();
 }
 
+TEST_CASE("stop answers who asks again on a kept connection, and says that it ends") {
+    http::ServerOptions options;
+    options.stop_grace = 60s;
+    Running s(options);
+    Raw kept(s.port);
+    kept.send("GET /before HTTP/1.1\r\nHost: x\r\n\r\n");
+    CHECK(kept.answer().find("Connection: close") == std::string::npos);
+    std::thread stopper([&] { s.server.stop(60s); });
+    CHECK(eventually([&] { return code_of([&] { http::Client().send({.url = s.url("/")}); }) == Errc::unavailable; }));  // the stop has begun
+    kept.send("GET /after HTTP/1.1\r\nHost: x\r\n\r\n");
+    const std::string last = kept.rest();
+    CHECK(last.find("Connection: close") != std::string::npos);
+    CHECK(last.ends_with("GET /after"));
+    stopper.join();
+}
+
 TEST_CASE("stop lets work end and refuses what is new") {
     Running s;
     std::promise<void> go;
