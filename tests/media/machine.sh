@@ -6,7 +6,20 @@ machine_pid=
 last_cpu=- # of a machine that has ended
 machine=127.0.0.1 # where its $api_port and $ssh_port are reached
 serial=
-trap 'status=$?; stop_machine; [ $status = 0 ] || [ -z "$serial" ] || { echo "--- the end of $serial:"; tail -n 40 "$serial" | tr -d "\033\r" | cut -c1-200; }; rm -rf "$work"' EXIT
+logs=()   # files besides $serial of which the ends are shown where the test fails
+beside=() # processes that end with the test
+end() {
+  local status=$? one
+  stop_machine
+  for one in "${beside[@]}"; do kill "$one" 2>/dev/null || :; done
+  [ $status = 0 ] || for one in "$serial" "${logs[@]}"; do
+    [ -e "$one" ] || continue
+    echo "--- the end of $one:"
+    tail -n 40 "$one" | tr -d '\033\r' | cut -c1-200
+  done
+  rm -rf "$work"
+}
+trap end EXIT
 
 fail() { echo "FAIL  $*"; exit 1; }
 ok() { echo "ok    $* ($((SECONDS - began)) s, $(machine_cpu) s of CPU)"; began=$SECONDS; }
@@ -71,9 +84,12 @@ await() { # SECONDS COMMAND...
 
 identity_answers() { curl -sf --max-time 10 "http://$machine:$api_port/v3" 2>/dev/null | grep -q '"v3'; }
 
-node() { # COMMAND...: in the machine, by ssh
-  ssh -i "$work/key" -p "$ssh_port" -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "root@$machine" "$@"
+sign_in() { # KEY PORT USER@ADDRESS COMMAND...: by ssh
+  ssh -i "$1" -p "$2" -o BatchMode=yes -o IdentitiesOnly=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 \
+    -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "${@:3}"
 }
+node() { sign_in "$work/key" "$ssh_port" "root@$machine" "$@"; } # COMMAND...: in the machine
+there() { sign_in "$work/key" 22 "root@$1" "${@:2}"; } # ADDRESS COMMAND...: in another one
 
 make_seed() { # LINE...: $work/seed.img, a volume PILVI-SEED with these answers and a key
   [ -e "$work/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$work/key"

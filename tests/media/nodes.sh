@@ -3,21 +3,6 @@
 # company is a network card. The test says by functions where the controller is: pilvi (the program, there), leases (what pilvi pxe serve has handed out).
 
 controller=10.99.0.1
-beside=() # processes that end with the test
-logs=()   # files of which the ends are shown where it fails
-end() {
-  local status=$? one
-  stop_machine
-  for one in "${beside[@]}"; do kill "$one" 2>/dev/null || :; done
-  [ $status = 0 ] || for one in "$serial" "${logs[@]}"; do
-    [ -e "$one" ] || continue
-    echo "--- the end of $one:"
-    tail -n 40 "$one" | tr -d '\033\r' | cut -c1-200
-  done
-  rm -rf "$work"
-}
-trap end EXIT
-
 ip link set lo up
 ip link add provisioning type bridge
 ip link set provisioning up
@@ -28,10 +13,6 @@ tap() { # NAME: a port of the bridge for a machine
 # A machine that a busy host does not let run is not one that hangs.
 patient=(-action watchdog=none)
 nic() { echo "tap,ifname=$1,script=no,downscript=no,model=virtio-net-pci,mac=$2"; } # TAP MAC
-there() { # ADDRESS COMMAND...
-  ssh -i "$work/key" -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=30 -o ServerAliveCountMax=10 -o StrictHostKeyChecking=no \
-    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "root@$1" "${@:2}"
-}
 waiting() { pilvi node list --json | jq -r ".[] | select(.state == \"waiting\" and .mac == \"$1\") | .fingerprint"; } # MAC
 member() { pilvi node list --json | jq -e --arg name "$1" --arg role "$2" '.[] | select(.state == "member" and .name == $name and (.roles | index($role)))' >/dev/null; }
 waits() { [ -n "$(waiting "$1")" ]; }
